@@ -1,0 +1,1 @@
+//! Compression as streams, told apart by magic numbers.

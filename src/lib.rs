@@ -1,0 +1,21 @@
+//! Backup and recovery of PostgreSQL, on the files that Barman reads and writes.
+//!
+//! The modules are layers; imports point downward, or sideways to `types`:
+//!
+//! * [`cli`]: the command line, one file per command; turns errors into exit codes.
+//! * [`output`]: answers as console text; [`ops`]: the use cases (backup, restore, check, cron).
+//! * [`catalog`], [`wal`], [`pg`], [`transfer`], [`codec`]: what we know how to do, one subject each.
+//! * [`config`]: the settings of a server; [`sys`]: clock, files, processes, locks.
+//! * [`types`]: pure values.
+
+pub mod catalog;
+pub mod cli;
+pub mod codec;
+pub mod config;
+pub mod ops;
+pub mod output;
+pub mod pg;
+pub mod sys;
+pub mod transfer;
+pub mod types;
+pub mod wal;

@@ -1,0 +1,151 @@
+//! The request to stop, as Ctrl-C and SIGTERM make it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// Work stopped because it was asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted")]
+pub struct Cancelled;
+
+/// A token that all parts of one run share: once set it stays set.
+#[derive(Clone, Default)]
+pub struct Cancel(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    cancelled: bool,
+    next_key: u64,
+    /// What breaks a wait that cannot look at the token: kill a process group, send a cancel request.
+    breakers: BTreeMap<u64, Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl Cancel {
+    /// A token that SIGINT, SIGTERM and SIGHUP set.
+    pub fn on_signals() -> io::Result<Self> {
+        let cancel = Self::default();
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let token = cancel.clone();
+        thread::Builder::new().name("signals".into()).spawn(move || {
+            for _ in signals.forever() {
+                token.cancel();
+            }
+        })?;
+        Ok(cancel)
+    }
+
+    /// Asks for the stop, and breaks the waits that registered a breaker.
+    pub fn cancel(&self) {
+        let breakers: Vec<_> = {
+            let mut state = self.state();
+            state.cancelled = true;
+            state.breakers.values().cloned().collect()
+        };
+        self.0.changed.notify_all();
+        for breaker in breakers {
+            breaker();
+        }
+    }
+
+    /// Whether the stop was asked for.
+    pub fn is_cancelled(&self) -> bool {
+        self.state().cancelled
+    }
+
+    /// Fails with [`Cancelled`] when the stop was asked for; long loops call it once a round.
+    pub fn check(&self) -> Result<(), Cancelled> {
+        if self.is_cancelled() { Err(Cancelled) } else { Ok(()) }
+    }
+
+    /// Waits for `span`, or shorter when the stop is asked for meanwhile.
+    pub fn sleep(&self, span: Duration) -> Result<(), Cancelled> {
+        let deadline = Instant::now() + span;
+        let mut state = self.state();
+        while !state.cancelled {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            state = self.0.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Err(Cancelled)
+    }
+
+    /// Has `breaker` called when the stop is asked for, at once if it was already; until the guard is dropped.
+    pub fn break_with(&self, breaker: impl Fn() + Send + Sync + 'static) -> BreakGuard {
+        let breaker = Arc::new(breaker);
+        let (key, already) = {
+            let mut state = self.state();
+            let key = state.next_key;
+            state.next_key += 1;
+            state.breakers.insert(key, breaker.clone());
+            (key, state.cancelled)
+        };
+        if already {
+            breaker();
+        }
+        BreakGuard { cancel: self.clone(), key }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps a breaker registered.
+#[must_use]
+pub struct BreakGuard {
+    cancel: Cancel,
+    key: u64,
+}
+
+impl Drop for BreakGuard {
+    fn drop(&mut self) {
+        self.cancel.state().breakers.remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_sleep_ends_when_the_stop_is_asked_for() {
+        let cancel = Cancel::default();
+        let token = cancel.clone();
+        let waiter = thread::spawn(move || token.sleep(Duration::from_secs(600)));
+        cancel.cancel();
+        assert_eq!(waiter.join().unwrap(), Err(Cancelled));
+    }
+
+    #[test]
+    fn breakers_are_called_while_their_guard_lives_and_late_ones_at_once() {
+        let (cancel, calls) = (Cancel::default(), Arc::new(AtomicUsize::new(0)));
+        let count = || {
+            let calls = calls.clone();
+            move || {
+                calls.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        drop(cancel.break_with(count()));
+        let _kept = cancel.break_with(count());
+        cancel.cancel();
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
+        let _late = cancel.break_with(count());
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+    }
+}

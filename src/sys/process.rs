@@ -1,0 +1,315 @@
+//! Other programs, always as argument vectors.
+//!
+//! A guarded child runs in a process group of its own with standard input closed; the whole group is ended when
+//! the stop is asked for, and the child dies with us. A detached child (the background work of `cron`) is another
+//! thing: it lives on.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{self, Child, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::prctl;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{Pid, setsid};
+
+use super::cancel::{Cancel, Cancelled};
+
+/// How much of a child's standard error is kept: the end, where the reason stands.
+const STDERR_KEPT: usize = 64 << 10;
+
+/// A program with its arguments and environment, as a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The program, found on `PATH` when it has no slash.
+    pub program: OsString,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Variables set for it, beside our own environment.
+    pub envs: Vec<(OsString, OsString)>,
+}
+
+impl Command {
+    /// A program without arguments.
+    pub fn new(program: impl Into<OsString>) -> Self {
+        Self { program: program.into(), args: Vec::new(), envs: Vec::new() }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.envs.push((name.into(), value.into()));
+        self
+    }
+
+    /// Puts the directories of `prefix` (colon-separated) before our `PATH`, as `path_prefix` asks.
+    #[must_use]
+    pub fn path_prefix(self, prefix: Option<&str>) -> Self {
+        let Some(prefix) = prefix else { return self };
+        let mut path = OsString::from(prefix);
+        if let Some(own) = super::env::var_os("PATH") {
+            path.push(":");
+            path.push(own);
+        }
+        self.env("PATH", path)
+    }
+
+    /// The command as a person would type it, for messages and the log.
+    pub fn display(&self) -> String {
+        let words = std::iter::once(&self.program).chain(&self.args).map(|word| word.to_string_lossy());
+        words.map(|word| shell_words::quote(&word).into_owned()).collect::<Vec<_>>().join(" ")
+    }
+
+    fn to_std(&self) -> process::Command {
+        let mut command = process::Command::new(&self.program);
+        command.args(&self.args).envs(self.envs.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// The exit code; a signal gives 128 and its number, as in a shell.
+    pub code: i32,
+    /// What it wrote to standard output, unless that was streamed.
+    pub stdout: Vec<u8>,
+    /// The end of what it wrote to standard error.
+    pub stderr: Vec<u8>,
+    /// How long it ran.
+    pub took: Duration,
+}
+
+impl Finished {
+    /// Whether it ended with code 0.
+    pub fn success(&self) -> bool {
+        self.code == 0
+    }
+
+    /// Standard error as text, without the final line feeds.
+    pub fn stderr_text(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).trim_end().to_owned()
+    }
+}
+
+/// A program could not be run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is not installed, or not on the path.
+    #[error("program '{}' not found", .0.to_string_lossy())]
+    NotFound(OsString),
+    /// It could not be started, fed or read.
+    #[error("cannot run '{command}'")]
+    Io {
+        /// The command as a person would type it.
+        command: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// We were asked to stop, and ended it.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+/// Runs programs; tests have one that plays a script and keeps each argument vector.
+pub trait Processes: Send + Sync {
+    /// Runs `command` to its end, its standard output going to `stdout` as it comes.
+    fn stream(&self, command: &Command, stdout: &mut dyn Write, cancel: &Cancel) -> Result<Finished, Error>;
+
+    /// Runs `command` with `stdin` as its input, keeping what it prints.
+    fn feed(&self, command: &Command, stdin: &[u8], cancel: &Cancel) -> Result<Finished, Error>;
+
+    /// Starts `command` in a session of its own and does not wait for it.
+    fn spawn_detached(&self, command: &Command, keep_descriptors: bool) -> Result<(), Error>;
+
+    /// Runs `command` to its end, keeping what it prints.
+    fn run(&self, command: &Command, cancel: &Cancel) -> Result<Finished, Error> {
+        let mut stdout = Vec::new();
+        let finished = self.stream(command, &mut stdout, cancel)?;
+        Ok(Finished { stdout, ..finished })
+    }
+}
+
+/// The programs of this machine.
+pub struct SystemProcesses;
+
+impl Processes for SystemProcesses {
+    fn stream(&self, command: &Command, stdout: &mut dyn Write, cancel: &Cancel) -> Result<Finished, Error> {
+        guarded(command, None, stdout, cancel)
+    }
+
+    fn feed(&self, command: &Command, stdin: &[u8], cancel: &Cancel) -> Result<Finished, Error> {
+        let mut stdout = Vec::new();
+        let finished = guarded(command, Some(stdin), &mut stdout, cancel)?;
+        Ok(Finished { stdout, ..finished })
+    }
+
+    fn spawn_detached(&self, command: &Command, keep_descriptors: bool) -> Result<(), Error> {
+        let mut child = command.to_std();
+        child.stdin(Stdio::null());
+        if !keep_descriptors {
+            child.stdout(Stdio::null()).stderr(Stdio::null());
+        }
+        before_exec(&mut child, || setsid().map(drop));
+        child.spawn().map(drop).map_err(|source| error(command, source))
+    }
+}
+
+fn guarded(
+    command: &Command,
+    stdin: Option<&[u8]>,
+    stdout: &mut dyn Write,
+    cancel: &Cancel,
+) -> Result<Finished, Error> {
+    cancel.check()?;
+    let started = Instant::now();
+    let mut builder = command.to_std();
+    builder
+        .stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    before_exec(&mut builder, || prctl::set_pdeathsig(Signal::SIGTERM));
+    let mut child = builder.spawn().map_err(|source| error(command, source))?;
+    let group = Group::of(&child);
+    let _breaker = cancel.break_with(move || group.end());
+    let result = drive(&mut child, stdin, stdout);
+    if result.is_err() {
+        group.end();
+    }
+    let status = child.wait().map_err(|source| error(command, source))?;
+    cancel.check()?;
+    let stderr = result.map_err(|source| error(command, source))?;
+    Ok(Finished { code: exit_code(status), stdout: Vec::new(), stderr, took: started.elapsed() })
+}
+
+/// Feeds and empties the child's pipes until it closes them; gives the end of its standard error.
+fn drive(child: &mut Child, stdin: Option<&[u8]>, stdout: &mut dyn Write) -> io::Result<Vec<u8>> {
+    let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    thread::scope(|scope| {
+        let errors = scope.spawn(move || errors.map_or(Ok(Vec::new()), read_end));
+        let feeder = input.zip(stdin).map(|(mut pipe, bytes)| scope.spawn(move || pipe.write_all(bytes)));
+        let copied = output.map_or(Ok(0), |mut pipe| io::copy(&mut pipe, stdout));
+        if let Some(feeder) = feeder {
+            // A child may end before it has read everything; its exit code tells whether that was right.
+            let _ = feeder.join();
+        }
+        let errors = errors.join().unwrap_or_else(|_| Ok(Vec::new()));
+        copied?;
+        errors
+    })
+}
+
+fn read_end(mut pipe: impl Read) -> io::Result<Vec<u8>> {
+    let (mut kept, mut chunk) = (Vec::new(), [0; 4096]);
+    loop {
+        let count = pipe.read(&mut chunk)?;
+        if count == 0 {
+            return Ok(kept);
+        }
+        kept.extend_from_slice(&chunk[..count]);
+        let excess = kept.len().saturating_sub(STDERR_KEPT);
+        kept.drain(..excess);
+    }
+}
+
+/// The process group that a guarded child leads.
+#[derive(Clone, Copy)]
+struct Group(Pid);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(Pid::from_raw(child.id().cast_signed()))
+    }
+
+    fn end(self) {
+        let _ = killpg(self.0, Signal::SIGTERM);
+    }
+}
+
+#[expect(unsafe_code, reason = "what a child does between fork and exec can only be given this way")]
+fn before_exec(command: &mut process::Command, action: fn() -> nix::Result<()>) {
+    // SAFETY: `action` is a plain function that makes one system call, which is async-signal-safe.
+    unsafe {
+        command.pre_exec(move || action().map_err(io::Error::from));
+    }
+}
+
+fn exit_code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+fn error(command: &Command, source: io::Error) -> Error {
+    match source.kind() {
+        io::ErrorKind::NotFound => Error::NotFound(command.program.clone()),
+        _ => Error::Io { command: command.display(), source },
+    }
+}
+
+/// Whether `program` is found as `Command` would find it.
+pub fn find_program(program: &OsStr, path_prefix: Option<&str>) -> Option<PathBuf> {
+    if PathBuf::from(program).components().count() > 1 {
+        return Some(PathBuf::from(program)).filter(|path| path.is_file());
+    }
+    let path = super::env::var_os("PATH").unwrap_or_default();
+    let prefix = path_prefix.map(OsString::from).unwrap_or_default();
+    let directories = std::env::split_paths(&prefix).chain(std::env::split_paths(&path)).collect::<Vec<_>>();
+    directories.into_iter().map(|directory| directory.join(program)).find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_and_exit_code_are_kept() {
+        let command = Command::new("sh").args(["-c", "echo out; echo err >&2; exit 3"]);
+        let finished = SystemProcesses.run(&command, &Cancel::default()).unwrap();
+        assert_eq!(
+            (finished.code, &finished.stdout[..], &finished.stderr[..]),
+            (3, &b"out\n"[..], &b"err\n"[..])
+        );
+    }
+
+    #[test]
+    fn input_larger_than_a_pipe_goes_through() {
+        let input = vec![b'x'; 1 << 20];
+        let finished = SystemProcesses.feed(&Command::new("cat"), &input, &Cancel::default()).unwrap();
+        assert_eq!(finished.stdout, input);
+    }
+
+    #[test]
+    fn a_stop_ends_the_whole_group() {
+        let cancel = Cancel::default();
+        let token = cancel.clone();
+        let runner = thread::spawn(move || {
+            SystemProcesses.run(&Command::new("sh").args(["-c", "sleep 600 & sleep 600"]), &token)
+        });
+        thread::sleep(Duration::from_millis(100));
+        cancel.cancel();
+        assert!(matches!(runner.join().unwrap(), Err(Error::Cancelled(_))));
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let missing = SystemProcesses.run(&Command::new("no-such-program"), &Cancel::default()).unwrap_err();
+        assert_eq!(missing.to_string(), "program 'no-such-program' not found");
+    }
+}

@@ -1,0 +1,1 @@
+//! Copying trees of files over rsync and SSH.

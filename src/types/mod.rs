@@ -1,0 +1,50 @@
+//! Pure values: what a WAL segment, a backup identifier or a size is. No files, no clock, no servers.
+//!
+//! A value that has rules gets a type here. Text becomes a type once, where it enters the program; what is
+//! inside never checks a string again. `FromStr` and `Display` are inverses.
+
+mod backup_id;
+mod backup_status;
+mod byte_size;
+mod human_duration;
+mod lsn;
+mod pg_version;
+mod segment_size;
+mod timeline;
+mod wal_name;
+mod wal_segment;
+
+pub use backup_id::BackupId;
+pub use backup_status::BackupStatus;
+pub use byte_size::ByteSize;
+pub use human_duration::HumanDuration;
+pub use lsn::Lsn;
+pub use pg_version::PgVersion;
+pub use segment_size::SegmentSize;
+pub use timeline::Timeline;
+pub use wal_name::WalName;
+pub use wal_segment::{SegmentRange, WalSegment};
+
+/// A moment with the offset it was written with, as PostgreSQL and the catalogue give it.
+pub type Timestamp = chrono::DateTime<chrono::FixedOffset>;
+
+/// The text that was meant to be a value and is not one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{text}' is not a valid {kind}")]
+pub struct ParseError {
+    kind: &'static str,
+    text: String,
+}
+
+impl ParseError {
+    /// Tells that `text` is not a `kind`, for example "WAL segment name".
+    pub fn new(kind: &'static str, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
+    }
+}
+
+/// Reads exactly as many hexadecimal digits as `text` has (1 to 8); signs and blanks are refused.
+fn hex_u32(text: &str) -> Option<u32> {
+    let digits = !text.is_empty() && text.len() <= 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    digits.then(|| u32::from_str_radix(text, 16).ok()).flatten()
+}
