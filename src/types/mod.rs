@@ -11,6 +11,7 @@ mod lsn;
 mod pg_version;
 mod segment_size;
 mod timeline;
+mod timestamp;
 mod wal_name;
 mod wal_segment;
 
@@ -22,11 +23,9 @@ pub use lsn::Lsn;
 pub use pg_version::PgVersion;
 pub use segment_size::SegmentSize;
 pub use timeline::Timeline;
+pub use timestamp::{Timestamp, ctime_text, parse_timestamp, timestamp_text};
 pub use wal_name::WalName;
 pub use wal_segment::{SegmentRange, WalSegment};
-
-/// A moment with the offset it was written with, as PostgreSQL and the catalogue give it.
-pub type Timestamp = chrono::DateTime<chrono::FixedOffset>;
 
 /// The text that was meant to be a value and is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
