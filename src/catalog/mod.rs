@@ -1,1 +1,2 @@
-//! The base backups of a server: their records and their places on disk.
+//! The catalogue of backups of one server.
+pub mod py_literal;
