@@ -74,8 +74,8 @@ pub struct BackupInfo {
     pub timeline: Option<Timeline>,
     pub version: Option<PgVersion>,
     pub xlog_segment_size: SegmentSize,
-    /// Fields of a newer Barman, which are written back as they were read.
-    unknown: Vec<(String, String)>,
+    /// Fields of a newer Barman, which are written back as they were read. None is ever added.
+    pub unknown: Vec<(String, String)>,
 }
 
 impl BackupInfo {

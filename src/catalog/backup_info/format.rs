@@ -10,7 +10,8 @@ use crate::catalog::{CopyStats, Tablespace};
 use crate::types::{BackupId, ParseError, PgVersion, SegmentSize, Timeline, parse_timestamp, timestamp_text};
 
 /// The line of a record that cannot be understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} cannot be read: {problem}")]
 pub struct Malformed {
     /// Its number, from 1.
     pub line: usize,
