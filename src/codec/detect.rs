@@ -67,10 +67,7 @@ mod tests {
     fn the_magic_of_the_users_own_filter_counts() {
         let detector = Detector::with_custom_magic(*b"a magic longer than all others");
         assert_eq!(detector.wanted_bytes(), 30);
-        assert_eq!(
-            detector.detect(b"a magic longer than all others and more"),
-            Some(Compression::Custom)
-        );
+        assert_eq!(detector.detect(b"a magic longer than all others and more"), Some(Compression::Custom));
     }
 
     #[test]
