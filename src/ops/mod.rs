@@ -1,1 +1,3 @@
 //! The use cases.
+
+pub mod archive_wal;
