@@ -1,1 +1,3 @@
 //! Talking to PostgreSQL.
+
+pub mod conninfo;
