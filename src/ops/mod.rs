@@ -1,1 +1,3 @@
-//! The use cases.
+//! The use cases: each answers with a value or sends events, none prints.
+
+pub mod retention;

@@ -150,7 +150,7 @@ fn a_damaged_record_hides_no_other_and_is_named() {
         "backup '{B}' of server 'main': '{}' line 2 cannot be read: it is not 'name=value'",
         path.display()
     );
-    assert_eq!(errors.iter().map(Error::to_string).collect::<Vec<_>>(), [error.clone()]);
+    assert_eq!(errors.iter().map(Error::to_string).collect::<Vec<_>>(), [error.as_str()]);
     assert_eq!(found(&catalog, "latest"), Ok(C.into()));
     assert_eq!(found(&catalog, "oldest"), Ok(A.into()));
     assert_eq!(found(&catalog, B), Err(error.clone()));
