@@ -5,13 +5,15 @@
 //! crash looks like from the disk's side.
 
 use std::ffi::OsString;
-use std::fs::{self, File, FileTimes, Metadata, OpenOptions, Permissions};
+use std::fs::{self, FileTimes, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+pub use std::fs::{File, FileType, Metadata};
 
 /// An operation on a file that failed.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +67,24 @@ pub struct Entry {
     pub path: PathBuf,
     /// Its own metadata: of a symbolic link, that of the link.
     pub metadata: Metadata,
+}
+
+/// An open file to which every write goes through the probe.
+pub struct Writer<'a> {
+    files: &'a Files,
+    file: &'a File,
+    path: &'a Path,
+}
+
+impl Write for Writer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.files.write_all(self.file, bytes, self.path).map_err(|error| error.source)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Files {
@@ -149,6 +169,24 @@ impl Files {
         }
     }
 
+    /// Tells `visit` the name and kind of each entry, in no order: for directories of hundreds of thousands, of
+    /// which neither metadata nor a list should be made. A directory that does not exist has no entries.
+    pub fn visit(&self, dir: &Path, mut visit: impl FnMut(OsString, FileType)) -> Result<(), Error> {
+        let entries = match fs::read_dir(dir) {
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other.at("list", dir)?,
+        };
+        for entry in entries {
+            let entry = entry.at("list", dir)?;
+            match entry.file_type() {
+                Ok(kind) => visit(entry.file_name(), kind),
+                Err(gone) if gone.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(source).at("examine", &entry.path()),
+            }
+        }
+        Ok(())
+    }
+
     /// The path with every symbolic link resolved; the part that does not exist stays as it is.
     pub fn real_path(&self, path: &Path) -> PathBuf {
         if let Ok(real) = fs::canonicalize(path) {
@@ -192,6 +230,16 @@ impl Files {
     /// Writes to an open file, `path` being its name.
     pub fn write_all(&self, mut file: &File, bytes: &[u8], path: &Path) -> Result<(), Error> {
         self.step("write", path, || file.write_all(bytes))
+    }
+
+    /// Writes to an open file at `offset`, `path` being its name; its position stays.
+    pub fn write_all_at(&self, file: &File, bytes: &[u8], offset: u64, path: &Path) -> Result<(), Error> {
+        self.step("write", path, || file.write_all_at(bytes, offset))
+    }
+
+    /// An open file as a [`Write`] for encoders, `path` being its name; its errors lack the path.
+    pub fn writer<'a>(&'a self, file: &'a File, path: &'a Path) -> Writer<'a> {
+        Writer { files: self, file, path }
     }
 
     /// Asks the disk to keep what was written to an open file, `path` being its name.
