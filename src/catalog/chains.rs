@@ -29,14 +29,11 @@ impl<'a> Chains<'a> {
         std::iter::successors(self.parents.get(id), |id| self.parents.get(*id)).copied()
     }
 
-    /// The backups that cannot be restored without `id`, newest first: the order in which they can be deleted.
+    /// The backups that cannot be restored without `id`, each behind those that it is needed for: the order in
+    /// which they can be deleted.
     pub fn descendants(&self, id: &BackupId) -> Vec<&'a BackupId> {
-        self.parents
-            .keys()
-            .rev()
-            .copied()
-            .filter(|child| self.ancestors(child).any(|other| other == id))
-            .collect()
+        let children = self.parents.iter().filter(|(_, parent)| **parent == id).map(|(child, _)| *child);
+        children.flat_map(|child| self.descendants(child).into_iter().chain([child])).collect()
     }
 }
 
@@ -61,7 +58,7 @@ mod tests {
         let names = |ids: Vec<&BackupId>| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(names(chains.ancestors(&backups[2].id).collect()), [B, A]);
         assert_eq!(names(chains.ancestors(&backups[0].id).collect()), [""; 0]);
-        assert_eq!(names(chains.descendants(&backups[0].id)), [D, C, B]);
+        assert_eq!(names(chains.descendants(&backups[0].id)), [C, B, D]);
         assert_eq!(names(chains.descendants(&backups[1].id)), [C]);
     }
 

@@ -214,8 +214,8 @@ fn keep_annotations_of_both_places_are_read_and_written_in_the_new_one() {
     catalog.release_keep(&id(A)).unwrap();
     catalog.release_keep(&id(A)).unwrap();
     assert_eq!(catalog.keep(&id(A)).unwrap(), None);
-    home.put(&format!("main/meta/{A}-keep"), "forever\n");
-    assert!(catalog.keep(&id(A)).unwrap_err().to_string().ends_with("neither 'full' nor 'standalone'"));
+    home.put(&format!("main/meta/{A}-keep"), "standalone, please\n");
+    assert_eq!(catalog.keep(&id(A)).unwrap(), Some(Keep::Full));
 }
 
 #[test]
