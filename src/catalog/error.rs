@@ -56,20 +56,6 @@ pub enum Error {
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// A keep annotation has another content than the two that exist.
-    #[error(
-        "backup '{id}' of server '{server}': '{path}' says '{text}', which is neither 'full' nor 'standalone'"
-    )]
-    MalformedKeep {
-        /// The server.
-        server: String,
-        /// The backup.
-        id: BackupId,
-        /// The annotation.
-        path: PathBuf,
-        /// Its content.
-        text: String,
-    },
     /// A file could not be read or written.
     #[error("catalogue of server '{server}' cannot be used")]
     File {
@@ -96,7 +82,6 @@ impl Error {
             Self::MalformedIdentity { .. } => {
                 Some("Put a copy of the file back, or remove it: the next backup writes it anew.")
             }
-            Self::MalformedKeep { .. } => Some("Write one of the two words into it, or remove it."),
         }
     }
 }

@@ -36,17 +36,15 @@ impl FromStr for Keep {
 
 impl Catalog {
     /// What a backup is kept for; `None` when it is not kept.
+    ///
+    /// An annotation that says anything but `standalone` keeps in full, here as in Barman: whoever wrote it wanted
+    /// the backup to stay.
     pub fn keep(&self, id: &BackupId) -> Result<Option<Keep>, Error> {
         for path in [self.layout.keep(id), self.layout.old_keep(id)] {
             let content = self.files.read_if_exists(&path).map_err(|source| self.file_error(source))?;
-            let Some(content) = content else { continue };
-            let text = String::from_utf8_lossy(&content);
-            return text.trim().parse().map(Some).map_err(|_| Error::MalformedKeep {
-                server: self.layout.server.clone(),
-                id: id.clone(),
-                path,
-                text: text.trim().to_owned(),
-            });
+            if let Some(content) = content {
+                return Ok(Some(if content == b"standalone" { Keep::Standalone } else { Keep::Full }));
+            }
         }
         Ok(None)
     }

@@ -12,6 +12,7 @@
 //! * A record that cannot be read hides no other. Where it could change the answer, the answer is that error.
 
 mod backup_info;
+mod chains;
 mod copy_stats;
 mod error;
 mod identity;
@@ -23,6 +24,7 @@ mod records;
 mod tablespace;
 
 pub use backup_info::{BackupInfo, BackupKind, Malformed, Problem};
+pub use chains::Chains;
 pub use copy_stats::{CopyStats, RsyncTimes};
 pub use error::Error;
 pub use identity::Identity;

@@ -1,3 +1,4 @@
-//! The use cases.
+//! The use cases: each answers with a value or sends events, none prints.
 
 pub mod archive_wal;
+pub mod retention;
