@@ -163,7 +163,9 @@ impl Files {
     /// What a symbolic link says, which may be relative to its directory; `None` when there is no link.
     pub fn read_link(&self, path: &Path) -> Result<Option<PathBuf>, Error> {
         match fs::read_link(path) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => Ok(None),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => {
+                Ok(None)
+            }
             other => other.map(Some).at("read link", path),
         }
     }
