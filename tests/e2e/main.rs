@@ -7,7 +7,11 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod backup;
+mod interop;
+mod interrupted;
 mod recovery;
+mod trouble;
 
 /// Makes a test of `story` on each version of PostgreSQL.
 macro_rules! on_every_version {

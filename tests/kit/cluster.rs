@@ -20,6 +20,8 @@ pub struct Cluster {
     /// For sockets, logs and the homes of programs.
     run: PathBuf,
     port: u16,
+    /// Further arguments of the server.
+    pub options: Vec<String>,
     server: Option<Running>,
 }
 
@@ -47,7 +49,7 @@ impl Cluster {
     /// The cluster in an existing data directory; `run` is a directory for its socket and log.
     pub fn on(version: Version, data: &Path, run: &Path) -> Self {
         fs::create_dir_all(run).unwrap();
-        Self { version, data: data.into(), run: run.into(), port: 0, server: None }
+        Self { version, data: data.into(), run: run.into(), port: 0, options: Vec::new(), server: None }
     }
 
     /// Its release.
@@ -88,6 +90,7 @@ impl Cluster {
         let mut server = self
             .server_program("postgres")
             .args(["-D", data, "-p", &port.to_string(), "-k", socket, "-h", "127.0.0.1"])
+            .args(&self.options)
             .start_logging_to(&self.log());
         let deadline = std::time::Instant::now() + PATIENCE;
         while !self.answers() {

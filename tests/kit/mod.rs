@@ -19,14 +19,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use cluster::Cluster;
-pub use program::Outcome;
+pub use program::{Outcome, Running};
 pub use site::Site;
 pub use sshd::Sshd;
 pub use tools::Version;
 pub use world::World;
 
 /// How long a condition may take to come true; generous, since the machine may be busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until `condition` holds, and fails the test when it does not.
 #[track_caller]
@@ -34,7 +34,7 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "it never came true that {what}");
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(5));
     }
 }
 

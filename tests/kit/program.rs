@@ -10,6 +10,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::eventually;
+
 /// A password that must never show; every output that the kit collects is searched for it.
 pub const PASSWORD: &str = "hunter2-never-shown";
 
@@ -23,7 +25,7 @@ pub struct Program {
 impl Program {
     /// `program` with `PATH` and a UTF-8 locale; `home` is its `HOME` and its working directory.
     pub fn new(program: &Path, home: &Path) -> Self {
-        let mut command = Command::new("setpriv");
+        let mut command = Command::new("/usr/bin/setpriv");
         command.args(["--pdeathsig", "INT", "--"]).arg(program);
         command.env_clear().env("HOME", home).env("LANG", "C.UTF-8").current_dir(home);
         command.env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin");
@@ -100,8 +102,10 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Waits for its end, however long that takes.
+    /// Waits for its end.
+    #[track_caller]
     pub fn finish(mut self) -> Outcome {
+        eventually(&format!("'{}' ends", self.typed), || self.has_ended());
         let status = self.child.wait().unwrap();
         let (stdout, stderr) = (text(&mut self.stdout), text(&mut self.stderr));
         Outcome::new(std::mem::take(&mut self.typed), status, stdout, stderr)

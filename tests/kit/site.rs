@@ -59,7 +59,7 @@ impl Site {
 
     /// The index of the WAL archive.
     pub fn xlogdb(&self) -> PathBuf {
-        self.server_dir().join("wals/xlog.db")
+        self.server_dir().join("wals/main-xlog.db")
     }
 
     /// The WAL archive's place for a segment or another WAL file.
@@ -103,6 +103,11 @@ impl Site {
     /// Starts the program under test and does not wait.
     pub fn start_barman(&self, words: &str) -> Running {
         self.command(&tools::barman(), words).start()
+    }
+
+    /// Starts Barman 3.19.1 and does not wait.
+    pub fn start_reference(&self, words: &str) -> Running {
+        self.command(&tools::reference_barman(), words).start()
     }
 
     fn command(&self, program: &Path, words: &str) -> Program {

@@ -1,11 +1,13 @@
 //! Where programs are, and who runs them.
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::{env, fmt};
 
 use nix::unistd::{Uid, User, initgroups, setgid, setuid};
+use tempfile::TempDir;
 
 /// The PostgreSQL programs that serve all versions: psql, pgbench.
 const DEBIAN_BIN: &str = "/usr/lib/postgresql/15/bin";
@@ -74,9 +76,29 @@ pub fn testing_the_reference() -> bool {
     start.starts_with(b"#!") && start.windows(6).any(|word| word == b"python")
 }
 
-/// A directory of little room, if `tests/run.sh` could make one.
-pub fn small_disk() -> Option<PathBuf> {
-    env::var_os("BARMAN_TEST_SMALL_DISK").map(PathBuf::from)
+/// A directory on a disk of little room, for one test at a time.
+pub struct SmallDisk {
+    dir: TempDir,
+    _turn: File,
+}
+
+impl SmallDisk {
+    /// The disk that `tests/run.sh` made, when our turn comes; `None`, said aloud, where it could not make one.
+    pub fn wait_for() -> Option<Self> {
+        let Some(disk) = env::var_os("BARMAN_TEST_SMALL_DISK").map(PathBuf::from) else {
+            eprintln!("SKIPPED: no small disk here; tests/run.sh makes one where it may mount a tmpfs");
+            return None;
+        };
+        become_unprivileged();
+        let turn = File::create(disk.join("turn")).unwrap();
+        turn.lock().unwrap();
+        Some(Self { dir: tempfile::tempdir_in(disk).unwrap(), _turn: turn })
+    }
+
+    /// A place on the disk.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
 }
 
 fn tool(path: &str) -> PathBuf {

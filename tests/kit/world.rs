@@ -28,24 +28,36 @@ pub struct Restored {
     pub tablespace: PathBuf,
 }
 
+/// What is special about a world; the default is nothing.
+#[derive(Default)]
+pub struct Plan<'a> {
+    /// Further arguments of initdb.
+    pub initdb: &'a [&'a str],
+    /// Lines of postgresql.conf.
+    pub settings: &'a str,
+    /// Names that need quoting, for PGDATA and the tablespace.
+    pub odd_names: bool,
+}
+
 impl World {
     /// A world on `version`. The database has a table `ledger`, and a table `parts` in tablespace `fast`.
     pub fn new(version: Version) -> Self {
-        Self::with(version, &[], "")
+        Self::planned(version, &Plan::default())
     }
 
-    /// A world in which initdb got `options`, and postgresql.conf the lines of `settings`.
-    pub fn with(version: Version, options: &[&str], settings: &str) -> Self {
+    /// As `new`, with what `plan` asks for.
+    pub fn planned(version: Version, plan: &Plan<'_>) -> Self {
         tools::become_unprivileged();
         let dir = tempfile::Builder::new().prefix("barman-e2e-").tempdir_in("/tmp").unwrap();
         let sshd = Sshd::start_in(&dir.path().join("ssh"));
         let site = Site::new(&dir.path().join("site"));
-        let pg = Cluster::create(version, &dir.path().join("pg"), options);
-        pg.configure(settings);
+        let names = if plan.odd_names { ("o'hara's $PG", "fast & \"loose\"") } else { ("pg", "tablespace") };
+        let pg = Cluster::create(version, &dir.path().join(names.0), plan.initdb);
+        pg.configure(plan.settings);
         let mut world = Self { pg, sshd, site, dir };
         world.archive_into_site();
         world.pg.start();
-        world.populate();
+        world.populate(&world.path(names.1));
         world.point_site_at_database();
         world.ship_wal();
         world
@@ -71,11 +83,11 @@ impl World {
         self.site.set("ssh_command", &self.sshd.command());
     }
 
-    fn populate(&self) {
-        let tablespace = self.path("tablespace");
-        std::fs::create_dir(&tablespace).unwrap();
+    fn populate(&self, tablespace: &Path) {
+        std::fs::create_dir(tablespace).unwrap();
+        let location = tablespace.display().to_string().replace('\'', "''");
         self.pg.sql(&format!("CREATE ROLE barman SUPERUSER LOGIN PASSWORD '{}'", super::program::PASSWORD));
-        self.pg.sql(&format!("CREATE TABLESPACE fast LOCATION '{}'", tablespace.display()));
+        self.pg.sql(&format!("CREATE TABLESPACE fast LOCATION '{location}'"));
         self.pg.sql("CREATE TABLE parts (id int PRIMARY KEY, name text) TABLESPACE fast");
         self.pg.sql("INSERT INTO parts SELECT n, 'part ' || n FROM generate_series(1, 10000) n");
         self.pg.sql("CREATE TABLE ledger (id serial PRIMARY KEY, entry text)");
@@ -111,26 +123,28 @@ impl World {
     #[track_caller]
     pub fn restore_by(&self, name: &str, command: impl FnOnce(&Site, &str) -> Outcome) -> Restored {
         let (data, tablespace) = (self.path(name), self.path(&format!("{name}-fast")));
-        let place = format!("{} --tablespace fast:{}", data.display(), tablespace.display());
+        let rule = format!("fast:{}", tablespace.display());
+        let place = format!("{} --tablespace {}", word(&data), shell_words::quote(&rule));
         let outcome = command(&self.site, &place).ok();
         let pg = Cluster::on(self.pg.version(), &data, &self.path(&format!("{name}-run")));
         Restored { outcome, pg, tablespace }
     }
 
-    /// Fails the test when a program still works on this world's files, PostgreSQL and sshd themselves apart.
-    #[track_caller]
-    pub fn no_program_is_left(&self) {
+    /// The programs of the backup host that run now: barman, its ssh and its rsyncs, on both ends.
+    pub fn programs(&self) -> Vec<String> {
+        let of_barman =
+            |line: &String| ["rsync", "barman ", "ssh -F"].iter().any(|program| line.contains(program));
+        let servers = |line: &String| {
+            line.contains("postgres -D") || line.contains("postgres:") || line.contains("sshd")
+        };
         let place = self.dir.path().to_str().unwrap();
-        super::eventually("all programs have ended", || strays(place).is_empty());
+        processes_mentioning(place).into_iter().filter(|line| of_barman(line) && !servers(line)).collect()
     }
-}
 
-/// rsync and barman processes of a world, and the ssh clients that carry them.
-fn strays(place: &str) -> Vec<String> {
-    let of_barman =
-        |line: &String| ["rsync", "barman ", "ssh -F"].iter().any(|program| line.contains(program));
-    let servers = |line: &String| line.contains("postgres") || line.contains("sshd");
-    processes_mentioning(place).into_iter().filter(|line| of_barman(line) && !servers(line)).collect()
+    /// Those of them that are called `name`.
+    pub fn programs_called(&self, name: &str) -> Vec<String> {
+        self.programs().into_iter().filter(|line| line.contains(name)).collect()
+    }
 }
 
 impl Restored {
