@@ -7,7 +7,9 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod archive;
 mod backup;
+mod catalogue;
 mod interop;
 mod interrupted;
 mod recovery;
