@@ -1,0 +1,102 @@
+//! WAL on its way into the archive.
+
+use std::fs;
+
+use crate::kit::world::Plan;
+use crate::kit::{Site, Version, World, eventually, tools};
+
+fn names_in(dir: &std::path::Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// A site without PostgreSQL, in a directory that lives as long as the second value.
+fn site() -> (Site, tempfile::TempDir) {
+    tools::become_unprivileged();
+    let dir = tempfile::Builder::new().prefix("barman-e2e-").tempdir_in("/tmp").unwrap();
+    let site = Site::new(dir.path());
+    fs::create_dir_all(site.server_dir().join("errors")).unwrap();
+    (site, dir)
+}
+
+const FIRST: &str = "0000000100000000000000A1";
+const SECOND: &str = "0000000100000000000000A2";
+
+fn ship(site: &Site, name: &str, byte: u8) {
+    fs::write(site.incoming().join(name), vec![byte; 16 << 20]).unwrap();
+}
+
+#[test]
+fn cron_archives_in_the_background() {
+    let (site, _dir) = site();
+    ship(&site, FIRST, 1);
+    site.barman("cron").ok().says("Starting WAL archiving for server main");
+    eventually("the segment is archived", || {
+        site.indexed_wal() == [FIRST] && names_in(&site.incoming()).is_empty()
+    });
+    assert_eq!(fs::read(site.archived(FIRST)).unwrap(), vec![1; 16 << 20]);
+}
+
+#[test]
+fn the_same_segment_may_come_twice_but_another_one_of_its_name_never_replaces_it() {
+    let (mut site, _dir) = site();
+    for compression in ["", "gzip"] {
+        site.set("compression", compression);
+        ship(&site, FIRST, 1);
+        site.barman("archive-wal main").ok();
+        let archived = fs::read(site.archived(FIRST)).unwrap();
+        ship(&site, FIRST, 1);
+        site.barman("archive-wal main").ok();
+        ship(&site, FIRST, 2);
+        ship(&site, SECOND, 2);
+        site.barman("archive-wal main").ok().says("moved to errors directory");
+        assert_eq!(fs::read(site.archived(FIRST)).unwrap(), archived);
+        assert!(names_in(&site.incoming()).is_empty());
+        assert_eq!(site.indexed_wal(), [FIRST, SECOND]);
+    }
+    let refused = names_in(&site.server_dir().join("errors"));
+    assert!(refused[0].starts_with(FIRST) && refused[0].ends_with(".duplicate"), "{refused:?}");
+}
+
+#[test]
+fn what_is_not_wal_is_put_aside_and_what_is_still_arriving_is_left_alone() {
+    let (site, _dir) = site();
+    for name in ["readme.txt", FIRST, &format!(".{SECOND}.x4Fg1a"), &format!("{SECOND}.tmp")] {
+        ship(&site, name, 1);
+    }
+    site.barman("archive-wal main").ok().says("readme.txt");
+    assert_eq!(site.indexed_wal(), [FIRST]);
+    assert_eq!(names_in(&site.incoming()), [format!(".{SECOND}.x4Fg1a"), format!("{SECOND}.tmp")]);
+    let refused = names_in(&site.server_dir().join("errors"));
+    assert!(refused[0].starts_with("readme.txt.") && refused[0].ends_with(".unknown"), "{refused:?}");
+}
+
+#[test]
+fn the_smallest_segments_are_archived_compressed_and_come_back() {
+    segments_of_another_size_come_back(Version::V18, 1);
+}
+
+#[test]
+fn large_segments_are_archived_compressed_and_come_back() {
+    segments_of_another_size_come_back(Version::V15, 64);
+}
+
+fn segments_of_another_size_come_back(version: Version, mebibytes: u32) {
+    let option = format!("--wal-segsize={mebibytes}");
+    let settings = "min_wal_size = 128MB\nmax_wal_size = 256MB";
+    let mut world = World::planned(version, &Plan { initdb: &[&option], settings, ..Plan::default() });
+    world.site.set("compression", "gzip");
+    let id = world.backup();
+    assert_eq!(world.site.field(&id, "xlog_segment_size"), (mebibytes << 20).to_string());
+    world.pg.prepare_pgbench();
+    world.ship_wal();
+    let newest = world.site.indexed_wal().pop().unwrap();
+    assert_eq!(fs::read(world.site.archived(&newest)).unwrap()[..2], [0x1f, 0x8b]);
+    for (name, options) in [("end", ""), ("timeline", "--target-tli 1 --target-action promote")] {
+        let mut pg = world.restore(&id, name, options).start();
+        assert_eq!(pg.contents(), world.pg.contents());
+        pg.stop_and_verify_pages();
+    }
+}
