@@ -4,5 +4,7 @@
 mod cluster;
 #[path = "pg/judge.rs"]
 mod judge;
+#[path = "pg/pki.rs"]
+mod pki;
 #[path = "pg/servers.rs"]
 mod servers;

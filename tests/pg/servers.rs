@@ -9,6 +9,7 @@ use barman::sys::Cancel;
 use barman::types::WalSegment;
 
 use crate::cluster::{Cluster, bindir, bindirs, eventually};
+use crate::pki::Pki;
 
 fn connect(text: &str) -> Client {
     let conninfo: Conninfo = text.parse().unwrap();
@@ -285,35 +286,52 @@ fn a_kept_connection_outlives_the_patience_of_the_server() {
 
 #[test]
 fn a_stop_breaks_a_wait_for_the_server_and_the_server_gives_up_too() {
+    let pki = Pki::new();
     each_version("", |cluster| {
-        let cancel = Cancel::default();
-        let conninfo: Conninfo =
-            format!("host=127.0.0.1 port={} user=postgres", cluster.port).parse().unwrap();
-        let client = Client::connect(&conninfo, &cancel).unwrap();
-        let mut blocker = cluster.psql();
-        let lock = "BEGIN; LOCK pg_catalog.pg_tablespace; SELECT pg_sleep(600)";
-        let mut blocker =
-            blocker.args(["-c", lock]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        pki.install(cluster);
         let active = |query: &str| {
-            cluster.sql(&format!(
-                "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '{query}%'"
-            ))
+            let sql = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE";
+            cluster.sql(&format!("{sql} '{query}%'"))
         };
+        let lock = "BEGIN; LOCK pg_catalog.pg_tablespace; SELECT pg_sleep(600)";
+        let mut blocker = cluster.psql();
+        let mut blocker = blocker.args(["-c", lock]).stderr(Stdio::null()).spawn().unwrap();
         eventually("the lock is taken", || active("BEGIN; LOCK") == "1");
-        let asked = thread::scope(|scope| {
-            let waiter = scope.spawn(|| client.tablespaces());
-            eventually("the query waits", || active("SELECT spcname") == "1");
-            let started = Instant::now();
-            cancel.cancel();
-            let answer = waiter.join().unwrap();
-            assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
-            answer
-        });
-        assert!(matches!(asked, Err(Error::Cancelled(_))), "{asked:?}");
-        eventually("the server has given up", || active("SELECT spcname") == "0");
-        assert!(matches!(client.is_in_recovery(), Err(Error::Cancelled(_))));
+        for mode in ["disable", "require"] {
+            let cancel = Cancel::default();
+            let text = format!("host=127.0.0.1 port={} user=postgres sslmode={mode}", cluster.port);
+            let client = Client::connect(&text.parse().unwrap(), &cancel).unwrap();
+            thread::scope(|scope| {
+                let waiter = scope.spawn(|| client.tablespaces());
+                eventually("the query waits", || active("SELECT spcname") == "1");
+                let started = Instant::now();
+                cancel.cancel();
+                let answer = waiter.join().unwrap();
+                assert!(matches!(answer, Err(Error::Cancelled(_))), "{answer:?}");
+                assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+            });
+            eventually("the server has given up", || active("SELECT spcname") == "0");
+            assert!(matches!(client.is_in_recovery(), Err(Error::Cancelled(_))));
+        }
         cluster.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'BEGIN; LOCK%'");
         blocker.wait().unwrap();
+    });
+}
+
+#[test]
+fn direct_tls_asks_no_question_on_servers_that_know_it() {
+    let pki = Pki::new();
+    each_version("", |cluster| {
+        pki.install(cluster);
+        let root = pki.dir().join("root.crt");
+        let text = format!(
+            "host=localhost hostaddr=127.0.0.1 port={} user=postgres sslmode=verify-full sslrootcert={} \
+             sslnegotiation=direct",
+            cluster.port,
+            root.display()
+        );
+        let connected = Client::connect(&text.parse().unwrap(), &Cancel::default());
+        assert_eq!(connected.is_ok(), cluster.major >= 17, "{:?}", connected.err());
     });
 }
 
