@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use super::connect::{Attempted, Failure, connect};
-use super::conninfo::{Conninfo, Key, Settings, Surroundings, TargetSession};
+use super::conninfo::{Conninfo, Keyword, Settings, Surroundings, TargetSession};
 use super::error::Error;
 use super::features::{Features, OLDEST, parse_version};
 use super::session::{NoAnswer, Request, Session};
@@ -35,7 +35,7 @@ impl Client {
     pub fn connect(conninfo: &Conninfo, cancel: &Cancel) -> Result<Self, Error> {
         cancel.check()?;
         let files = Files::default();
-        let conninfo = conninfo.with_default(Key::ApplicationName, APPLICATION_NAME);
+        let conninfo = conninfo.with_default(Keyword::ApplicationName, APPLICATION_NAME);
         let mut settings = conninfo.resolve(&Surroundings::of_process(&files))?;
         if settings.replication {
             return Err(Error::Local("parameter 'replication' cannot be used for SQL".into()));
@@ -174,18 +174,6 @@ impl Client {
 
     fn unexpected(&self, purpose: &'static str, reason: String) -> Error {
         Error::UnexpectedAnswer { server: self.server(), purpose, reason }
-    }
-}
-
-impl Request {
-    /// SQL without parameters.
-    pub(super) fn plain(sql: impl Into<String>) -> Self {
-        Self { sql: sql.into(), parameters: Vec::new() }
-    }
-
-    /// SQL with `$1`, … as texts.
-    pub(super) fn with(sql: impl Into<String>, parameters: &[&str]) -> Self {
-        Self { sql: sql.into(), parameters: parameters.iter().map(|text| (*text).to_owned()).collect() }
     }
 }
 

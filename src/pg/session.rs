@@ -54,6 +54,18 @@ pub(super) struct Request {
     pub(super) parameters: Vec<String>,
 }
 
+impl Request {
+    /// SQL without parameters.
+    pub(super) fn plain(sql: impl Into<String>) -> Self {
+        Self { sql: sql.into(), parameters: Vec::new() }
+    }
+
+    /// SQL with `$1`, … as texts.
+    pub(super) fn with(sql: impl Into<String>, parameters: &[&str]) -> Self {
+        Self { sql: sql.into(), parameters: parameters.iter().map(|text| (*text).to_owned()).collect() }
+    }
+}
+
 /// Why a request has no answer.
 #[derive(Debug)]
 pub(super) enum NoAnswer {

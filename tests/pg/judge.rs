@@ -276,6 +276,11 @@ fn psql_and_we_agree_on_tls() {
         ("user=tls sslmode=verify-full host=''", "full", "host name must be specified"),
         ("user=cert sslmode=require", "empty", "certificate"),
         (
+            "user=cert sslmode=require sslcert=%PKI%/stranger.crt sslkey=%PKI%/stranger.key",
+            "empty",
+            "unknown ca",
+        ),
+        (
             "user=cert sslmode=require sslcert=%PKI%/client.crt sslkey=%PKI%/open.key",
             "empty",
             "group or world access",

@@ -59,7 +59,7 @@ fn facts_are_those_that_the_server_shows() {
         let settings = &facts.settings;
         assert_eq!(settings.archive_timeout_secs, Some(300));
         assert_eq!(settings.checkpoint_timeout_secs, Some(420));
-        assert_eq!(settings.segment_size.bytes(), 16 << 20);
+        assert_eq!(facts.segment_size.bytes(), 16 << 20);
         assert_eq!(settings.synchronous_standby_names, ["B c", "a"]);
         assert_eq!(settings.included_files, [cluster.data().join("postgresql.auto.conf")]);
         assert_eq!(settings.data_directory.as_deref(), Some(cluster.data().as_path()));
@@ -109,8 +109,8 @@ fn a_user_without_superuser_rights_may_do_what_was_granted() {
         assert_eq!(over_socket(cluster, "nobody").current_size().unwrap(), None);
         assert!(over_socket(cluster, "monitor").current_size().unwrap() > Some(1 << 20));
         let client = over_socket(cluster, "operator");
-        client.start_backup("operator's", true, operator.settings.segment_size).unwrap();
-        client.stop_backup(operator.settings.segment_size).unwrap();
+        client.start_backup("operator's", true, operator.segment_size).unwrap();
+        client.stop_backup(operator.segment_size).unwrap();
         assert!(matches!(client.checkpoint(), Err(Error::Refused { sqlstate, .. }) if sqlstate == "42501"));
         if cluster.major >= 15 {
             cluster.sql("GRANT pg_checkpoint TO operator");
@@ -126,7 +126,7 @@ fn a_backup_begins_and_ends_where_its_label_says() {
         cluster.make_dir("space");
         cluster.sql(&format!("CREATE TABLESPACE \"a space\" LOCATION '{}'", location.display()));
         let client = over_socket(cluster, "postgres");
-        let size = client.server_facts().unwrap().settings.segment_size;
+        let size = client.server_facts().unwrap().segment_size;
         let label = "Barman backup 'main' 20260101T000000";
         let before = client.current_time().unwrap();
         let start = client.start_backup(label, true, size).unwrap();
@@ -161,7 +161,7 @@ fn a_switch_names_the_segment_that_it_closed() {
         // The server may write something by itself at any moment, but not every time.
         let outcomes: Vec<_> = (0..5).map(|_| client.switch_wal().unwrap()).collect();
         assert!(outcomes.contains(&WalSwitch::NotRequired), "{outcomes:?}");
-        let size = client.server_facts().unwrap().settings.segment_size;
+        let size = client.server_facts().unwrap().segment_size;
         let position = client.wal_position(size).unwrap().unwrap();
         assert!(position.segment >= open);
         client.checkpoint().unwrap();
@@ -234,7 +234,7 @@ fn a_standby_answers_as_one() {
         let facts = client.server_facts().unwrap();
         assert!(facts.is_in_recovery && facts.wal.is_some());
         assert_eq!(client.switch_wal().unwrap(), WalSwitch::Standby);
-        let size = facts.settings.segment_size;
+        let size = facts.segment_size;
         let start = client.start_backup("standby", true, size).unwrap();
         let end = client.stop_backup(size).unwrap();
         assert!(end.label.contains("BACKUP FROM: standby") && start.timeline == end.timeline);
@@ -245,7 +245,7 @@ fn a_standby_answers_as_one() {
 fn a_lost_connection_is_noticed_while_nothing_is_asked() {
     each_version("", |cluster| {
         let client = over_socket(cluster, "postgres");
-        client.start_backup("lost", true, client.server_facts().unwrap().settings.segment_size).unwrap();
+        client.start_backup("lost", true, client.server_facts().unwrap().segment_size).unwrap();
         assert_eq!(client.lost(), None);
         cluster
             .sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'barman'");
@@ -295,7 +295,8 @@ fn a_stop_breaks_a_wait_for_the_server_and_the_server_gives_up_too() {
         };
         let lock = "BEGIN; LOCK pg_catalog.pg_tablespace; SELECT pg_sleep(600)";
         let mut blocker = cluster.psql();
-        let mut blocker = blocker.args(["-c", lock]).stderr(Stdio::null()).spawn().unwrap();
+        let mut blocker =
+            blocker.args(["-c", lock]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         eventually("the lock is taken", || active("BEGIN; LOCK") == "1");
         for mode in ["disable", "require"] {
             let cancel = Cancel::default();

@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::pg::conninfo::keywords::Key;
+use crate::pg::conninfo::keywords::Keyword;
 
 fn parsed(text: &str) -> BTreeMap<&'static str, String> {
     let conninfo: Conninfo = text.parse().unwrap();
@@ -132,7 +132,7 @@ proptest! {
     fn values_that_are_added_are_read_back(
         value in "[^\0]*", form in prop::sample::select(vec!["", "host=x", "postgres://", "postgres://h/d?user=u"]),
     ) {
-        let conninfo = form.parse::<Conninfo>().unwrap().with(Key::Password, &value);
+        let conninfo = form.parse::<Conninfo>().unwrap().with(Keyword::Password, &value);
         let again: Conninfo = conninfo.text().parse().unwrap();
         prop_assert_eq!(again.get("password"), Some(value.as_str()));
         prop_assert_eq!(again, conninfo);

@@ -21,7 +21,7 @@ use openssl::x509::verify::X509VerifyFlags;
 
 use self::names::CertificateNames;
 use super::conninfo::{CertificateMode, OptionalFile, Roots, SslMode, TlsSettings, TlsVersion};
-use super::socket::describe;
+use super::socket;
 use crate::sys::{Files, fs};
 
 /// The protocol that servers from 17 on want to see named in the handshake.
@@ -30,7 +30,7 @@ const ALPN: &[u8] = b"postgresql";
 /// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    #[error("{source}: {}", describe(&source.source))]
+    #[error("{source}: {}", socket::describe(&source.source))]
     File { source: fs::Error },
     #[error("{what} '{path}' cannot be used: {reason}")]
     Unusable { what: &'static str, path: PathBuf, reason: String },
@@ -41,7 +41,7 @@ pub(super) enum Error {
     NoRoots(PathBuf),
     #[error("there is no home directory to find root certificate file '.postgresql/root.crt' in")]
     NoHome,
-    #[error("SSL error: {0}")]
+    #[error("{0}")]
     Library(String),
     #[error("SSL error: certificate verify failed: {0}")]
     Untrusted(&'static str),
@@ -242,6 +242,17 @@ fn unusable(what: &'static str, path: &Path, error: &ErrorStack) -> Error {
     reject(what, path, reason(error))
 }
 
+/// What OpenSSL says of a connection.
+pub(super) fn describe(error: &openssl::ssl::Error) -> String {
+    let reason = match (error.ssl_error(), error.io_error()) {
+        (Some(stack), _) => reason(stack),
+        (None, Some(io)) if io.kind() == std::io::ErrorKind::WouldBlock => "timeout expired".into(),
+        (None, Some(io)) => socket::describe(io),
+        (None, None) => "the server closed the connection".into(),
+    };
+    format!("SSL error: {reason}")
+}
+
 /// What OpenSSL says first, without codes and source files: the rest follows from it.
 fn reason(stack: &ErrorStack) -> String {
     let Some(error) = stack.errors().first() else { return "unknown reason".into() };
@@ -258,19 +269,12 @@ fn handshake_error(error: HandshakeError<TcpStream>) -> Error {
     if verified != X509VerifyResult::OK {
         return Error::Untrusted(verified.error_string());
     }
-    let error = handshake.error();
-    let text = match (error.ssl_error(), error.io_error()) {
-        (Some(stack), _) => reason(stack),
-        (None, Some(io)) if io.kind() == std::io::ErrorKind::WouldBlock => "timeout expired".into(),
-        (None, Some(io)) => describe(io),
-        (None, None) => "the server closed the connection during the handshake".into(),
-    };
-    Error::Library(text)
+    Error::Library(describe(handshake.error()))
 }
 
 impl From<ErrorStack> for Error {
     fn from(stack: ErrorStack) -> Self {
-        Self::Library(reason(&stack))
+        Self::Library(format!("SSL error: {}", reason(&stack)))
     }
 }
 
