@@ -13,7 +13,7 @@ use super::error::Error;
 use super::features::{Features, OLDEST, parse_version};
 use super::session::{NoAnswer, Request, Session};
 use super::stream::Stream;
-use crate::sys::{Cancel, Files};
+use crate::sys::{Cancel, Cancelled, Files};
 use crate::types::PgVersion;
 
 /// The name under which the server shows our sessions, unless the connection string gives one.
@@ -22,6 +22,7 @@ const APPLICATION_NAME: &str = "barman";
 /// A session with a server. It may be used from several threads, and is closed when dropped.
 ///
 /// It is never connected anew: a backup that was started on it can be stopped on it, or is given up by the server.
+/// Once the cancel token is set it answers nothing any more; dropping it then ends a backup that was started.
 pub struct Client {
     session: Session,
     version: PgVersion,
@@ -168,7 +169,7 @@ impl Client {
             NoAnswer::Refused { message, sqlstate } => Error::Refused { server, purpose, message, sqlstate },
             NoAnswer::Lost(reason) => Error::Lost { server, reason },
             NoAnswer::Unexpected(reason) => Error::UnexpectedAnswer { server, purpose, reason },
-            NoAnswer::Cancelled => Error::Cancelled(crate::sys::Cancelled),
+            NoAnswer::Cancelled => Error::Cancelled(Cancelled),
         }
     }
 

@@ -45,7 +45,8 @@ impl Address {
             Place::Name(name) => {
                 let found = (name.as_str(), host.port).to_socket_addrs()?;
                 let tcp = |address| Self::Tcp { address, name: Some(name.clone()), looked_up: true };
-                Ok(found.map(tcp).collect())
+                let addresses: Vec<_> = found.map(tcp).collect();
+                if addresses.is_empty() { Err(io::Error::other("no address")) } else { Ok(addresses) }
             }
         }
     }

@@ -121,33 +121,46 @@ fn a_user_without_superuser_rights_may_do_what_was_granted() {
 
 #[test]
 fn a_backup_begins_and_ends_where_its_label_says() {
-    each_version("", |cluster| {
-        let location = cluster.dir.path().join("space");
-        cluster.make_dir("space");
-        cluster.sql(&format!("CREATE TABLESPACE \"a space\" LOCATION '{}'", location.display()));
-        let client = over_socket(cluster, "postgres");
-        let size = client.server_facts().unwrap().segment_size;
-        let label = "Barman backup 'main' 20260101T000000";
-        let before = client.current_time().unwrap();
-        let start = client.start_backup(label, true, size).unwrap();
-        cluster.sql("CREATE TABLE t AS SELECT generate_series(1, 1000)");
-        let end = client.stop_backup(size).unwrap();
-        let has = |line: String| assert!(end.label.lines().any(|l| l == line), "{line} in {}", end.label);
-        has(format!("START WAL LOCATION: {} (file {})", start.lsn, start.segment));
-        has(format!("LABEL: {label}"));
-        assert_eq!(start.offset, start.lsn.offset(size));
-        assert!(start.lsn < end.lsn && start.segment <= end.segment && start.timeline == end.timeline);
-        assert!(before <= start.time && start.time < end.time && end.time <= client.current_time().unwrap());
-        assert_eq!(end.segment.to_string(), cluster.sql(&format!("SELECT pg_walfile_name('{}')", end.lsn)));
-        let spaces = client.tablespaces().unwrap();
-        assert_eq!(spaces.len(), 1);
-        assert_eq!(
-            (spaces[0].name.as_str(), spaces[0].location.as_str()),
-            ("a space", location.to_str().unwrap())
-        );
-        assert!(end.tablespace_map.contains(&spaces[0].oid.to_string()));
-        assert!(client.stop_backup(size).is_err());
+    each_version("timezone = 'America/St_Johns'", |cluster| {
+        backs_up(cluster);
+        let time = over_socket(cluster, "postgres").current_time().unwrap();
+        assert!(time.to_rfc3339().ends_with(":30"), "{time}");
     });
+}
+
+#[test]
+fn a_backup_names_small_segments_too() {
+    if let Some(bindir) = bindir() {
+        backs_up(&Cluster::start_with(&bindir, "", &["--wal-segsize=1"]));
+    }
+}
+
+fn backs_up(cluster: &Cluster) {
+    let location = cluster.dir.path().join("space");
+    cluster.make_dir("space");
+    cluster.sql(&format!("CREATE TABLESPACE \"a space\" LOCATION '{}'", location.display()));
+    let client = over_socket(cluster, "postgres");
+    let size = client.server_facts().unwrap().segment_size;
+    let label = "Barman backup 'main' 20260101T000000";
+    let before = client.current_time().unwrap();
+    let start = client.start_backup(label, true, size).unwrap();
+    cluster.sql("CREATE TABLE t AS SELECT generate_series(1, 1000)");
+    let end = client.stop_backup(size).unwrap();
+    let has = |line: String| assert!(end.label.lines().any(|l| l == line), "{line} in {}", end.label);
+    has(format!("START WAL LOCATION: {} (file {})", start.lsn, start.segment));
+    has(format!("LABEL: {label}"));
+    assert_eq!(start.offset, start.lsn.offset(size));
+    assert!(start.lsn < end.lsn && start.segment <= end.segment && start.timeline == end.timeline);
+    assert!(before <= start.time && start.time < end.time && end.time <= client.current_time().unwrap());
+    assert_eq!(end.segment.to_string(), cluster.sql(&format!("SELECT pg_walfile_name('{}')", end.lsn)));
+    let spaces = client.tablespaces().unwrap();
+    assert_eq!(spaces.len(), 1);
+    assert_eq!(
+        (spaces[0].name.as_str(), spaces[0].location.as_str()),
+        ("a space", location.to_str().unwrap())
+    );
+    assert!(end.tablespace_map.contains(&spaces[0].oid.to_string()));
+    assert!(client.stop_backup(size).is_err());
 }
 
 #[test]

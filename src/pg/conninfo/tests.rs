@@ -358,3 +358,17 @@ fn allowed_ways_to_authenticate_are_listed_or_excluded() {
     assert!(except.allows(AuthMethod::Md5) && !except.allows(AuthMethod::Password));
     assert!(policy("").allows(AuthMethod::None));
 }
+
+proptest! {
+    #[test]
+    fn any_parameters_are_resolved_or_refused_without_panic(
+        parameters in prop::collection::vec((prop::sample::select(Keyword::all().collect::<Vec<_>>()), "[a-z0-9,!.:/@-]{0,6}"), 0..6),
+    ) {
+        let mut conninfo: Conninfo = "passfile=/nowhere".parse().unwrap();
+        for (key, value) in parameters.iter().filter(|(key, _)| *key != Keyword::ServiceFile) {
+            conninfo = conninfo.with(*key, value);
+        }
+        let around = Surroundings { variable: &|_| None, home: None, user: "os".into(), files: &Files::default() };
+        let _ = conninfo.resolve(&around);
+    }
+}
