@@ -8,12 +8,12 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use super::connect::{Attempted, Failure, connect};
-use super::conninfo::{Conninfo, Key, Settings, Surroundings, TargetSession};
+use super::conninfo::{Conninfo, Keyword, Settings, Surroundings, TargetSession};
 use super::error::Error;
 use super::features::{Features, OLDEST, parse_version};
 use super::session::{NoAnswer, Request, Session};
 use super::stream::Stream;
-use crate::sys::{Cancel, Files};
+use crate::sys::{Cancel, Cancelled, Files};
 use crate::types::PgVersion;
 
 /// The name under which the server shows our sessions, unless the connection string gives one.
@@ -22,6 +22,7 @@ const APPLICATION_NAME: &str = "barman";
 /// A session with a server. It may be used from several threads, and is closed when dropped.
 ///
 /// It is never connected anew: a backup that was started on it can be stopped on it, or is given up by the server.
+/// Once the cancel token is set it answers nothing any more; dropping it then ends a backup that was started.
 pub struct Client {
     session: Session,
     version: PgVersion,
@@ -35,7 +36,7 @@ impl Client {
     pub fn connect(conninfo: &Conninfo, cancel: &Cancel) -> Result<Self, Error> {
         cancel.check()?;
         let files = Files::default();
-        let conninfo = conninfo.with_default(Key::ApplicationName, APPLICATION_NAME);
+        let conninfo = conninfo.with_default(Keyword::ApplicationName, APPLICATION_NAME);
         let mut settings = conninfo.resolve(&Surroundings::of_process(&files))?;
         if settings.replication {
             return Err(Error::Local("parameter 'replication' cannot be used for SQL".into()));
@@ -168,24 +169,12 @@ impl Client {
             NoAnswer::Refused { message, sqlstate } => Error::Refused { server, purpose, message, sqlstate },
             NoAnswer::Lost(reason) => Error::Lost { server, reason },
             NoAnswer::Unexpected(reason) => Error::UnexpectedAnswer { server, purpose, reason },
-            NoAnswer::Cancelled => Error::Cancelled(crate::sys::Cancelled),
+            NoAnswer::Cancelled => Error::Cancelled(Cancelled),
         }
     }
 
     fn unexpected(&self, purpose: &'static str, reason: String) -> Error {
         Error::UnexpectedAnswer { server: self.server(), purpose, reason }
-    }
-}
-
-impl Request {
-    /// SQL without parameters.
-    pub(super) fn plain(sql: impl Into<String>) -> Self {
-        Self { sql: sql.into(), parameters: Vec::new() }
-    }
-
-    /// SQL with `$1`, … as texts.
-    pub(super) fn with(sql: impl Into<String>, parameters: &[&str]) -> Self {
-        Self { sql: sql.into(), parameters: parameters.iter().map(|text| (*text).to_owned()).collect() }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::cell::OnceCell;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
@@ -56,25 +56,34 @@ pub(super) fn connect<T>(
     settings: &Settings,
     files: &Files,
     cancel: &Cancel,
-    mut start: impl FnMut(Stream, &Attempted<'_>) -> Result<T, Failure>,
+    start: impl FnMut(Stream, &Attempted<'_>) -> Result<T, Failure>,
 ) -> Result<T, Error> {
-    let search = Search { settings, files, cancel, tls: OnceCell::new() };
     let rounds: &[TargetSession] = match settings.session {
         TargetSession::PreferStandby => &[TargetSession::Standby, TargetSession::Any],
         ref only => std::slice::from_ref(only),
     };
-    let mut failed = Vec::new();
+    let mut search = Search { settings, files, cancel, start, failed: Vec::new(), tls: OnceCell::new() };
     for session in rounds {
-        failed.clear();
+        search.failed.clear();
         for host in in_order(settings.hosts.iter().collect(), settings.random_order) {
-            match search.try_host(host, *session, &mut start, &mut failed)? {
+            match search.try_host(host, *session)? {
                 Tried::Done(done) => return Ok(done),
                 Tried::NextHost => {}
-                Tried::Stop => return Err(Error::Connect(failed)),
+                Tried::Stop => return Err(Error::Connect(search.failed)),
             }
         }
     }
-    Err(Error::Connect(failed))
+    Err(Error::Connect(search.failed))
+}
+
+struct Search<'a, F> {
+    settings: &'a Settings,
+    files: &'a Files,
+    cancel: &'a Cancel,
+    start: F,
+    failed: Vec<Attempt>,
+    /// Made when a server first gets as far as TLS.
+    tls: OnceCell<Result<Arc<tls::Connector>, String>>,
 }
 
 enum Tried<T> {
@@ -83,38 +92,24 @@ enum Tried<T> {
     Stop,
 }
 
-struct Search<'a> {
-    settings: &'a Settings,
-    files: &'a Files,
-    cancel: &'a Cancel,
-    /// Made when a server first gets as far as TLS.
-    tls: OnceCell<Result<Arc<tls::Connector>, String>>,
-}
-
-impl Search<'_> {
-    fn try_host<T>(
-        &self,
-        host: &Host,
-        session: TargetSession,
-        start: &mut impl FnMut(Stream, &Attempted<'_>) -> Result<T, Failure>,
-        failed: &mut Vec<Attempt>,
-    ) -> Result<Tried<T>, Error> {
+impl<T, F: FnMut(Stream, &Attempted<'_>) -> Result<T, Failure>> Search<'_, F> {
+    fn try_host(&mut self, host: &Host, session: TargetSession) -> Result<Tried<T>, Error> {
         let addresses = match Address::resolve(host) {
             Ok(addresses) => in_order(addresses, self.settings.random_order),
             Err(error) => {
-                failed.push(Attempt::unresolved(host, &error));
+                self.failed.push(Attempt::unresolved(host, &error));
                 return Ok(Tried::NextHost);
             }
         };
         for address in addresses {
             let attempts = encryption(self.settings.tls.mode, &address);
             for (at, encrypt) in attempts.iter().enumerate() {
-                let failure = match self.try_once(&address, *encrypt, host, session, start) {
+                let failure = match self.try_once(&address, *encrypt, host, session) {
                     Ok(done) => return Ok(Tried::Done(done)),
                     Err(failure) => failure,
                 };
                 self.cancel.check()?;
-                failed.push(Attempt::failed(&address, &failure));
+                self.failed.push(Attempt::failed(&address, &failure));
                 let is_last = at + 1 == attempts.len();
                 match failure {
                     Failure::Unreachable(_) => break,
@@ -127,40 +122,34 @@ impl Search<'_> {
         Ok(Tried::NextHost)
     }
 
-    fn try_once<T>(
-        &self,
+    fn try_once(
+        &mut self,
         address: &Address,
         encrypt: Encrypt,
         host: &Host,
         session: TargetSession,
-        start: &mut impl FnMut(Stream, &Attempted<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let deadline = Deadline::after(self.settings.connect_timeout);
         let mut route = Route { address: address.clone(), options: TcpOptions::of(self.settings), tls: None };
-        let unreachable = |error| Failure::Unreachable(describe(&error));
-        let stream = dial(address, &route.options, deadline, self.cancel).map_err(unreachable)?;
-        let socket = stream.duplicate().map_err(unreachable)?;
+        let stream = dial(address, &route.options, deadline, self.cancel)?;
+        let socket = stream.duplicate()?;
         let _breaker = self.cancel.break_with(move || socket.interrupt());
         self.check_peer(&stream)?;
         let stream = match (stream, encrypt) {
             (Stream::Tcp(socket), Encrypt::IfPossible | Encrypt::Always) => {
                 let connector = self.connector()?;
-                let encrypted = encrypt_stream(socket, &connector, address, deadline)?;
-                match encrypted {
-                    Stream::Tls(_) => route.tls = Some(connector),
-                    _ if encrypt == Encrypt::Always => {
-                        let reason = "server does not support SSL, but SSL was required";
-                        return Err(Failure::Tls(reason.into()));
-                    }
-                    _ => {}
+                let stream = encrypt_stream(socket, &connector, address, deadline)?;
+                if stream.is_encrypted() {
+                    route.tls = Some(connector);
+                } else if encrypt == Encrypt::Always {
+                    return Err(Failure::Tls("server does not support SSL, but SSL was required".into()));
                 }
-                encrypted
+                stream
             }
             (plain, _) => plain,
         };
-        let started =
-            start(stream, &Attempted { route: &route, password: &host.password, deadline, session });
-        started.map_err(|failure| match failure {
+        let attempted = Attempted { route: &route, password: &host.password, deadline, session };
+        (self.start)(stream, &attempted).map_err(|failure| match failure {
             // Without TLS this time already: there is no other way to try.
             Failure::Refused(reason) if encrypt == Encrypt::IfPossible && route.tls.is_none() => {
                 Failure::Final(reason)
@@ -195,14 +184,20 @@ impl Search<'_> {
 impl Route {
     /// Connects again in the same way.
     pub(super) fn dial_again(&self, deadline: Deadline) -> Result<Stream, Failure> {
-        let unreachable = |error| Failure::Unreachable(describe(&error));
-        let stream = dial(&self.address, &self.options, deadline, &Cancel::default()).map_err(unreachable)?;
+        let stream = dial(&self.address, &self.options, deadline, &Cancel::default())?;
         match (stream, &self.tls) {
             (Stream::Tcp(socket), Some(connector)) => {
                 encrypt_stream(socket, connector, &self.address, deadline)
             }
             (plain, _) => Ok(plain),
         }
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// What happens to a socket before TLS and authentication makes the server unreachable.
+    fn from(error: io::Error) -> Self {
+        Self::Unreachable(describe(&error))
     }
 }
 
@@ -233,14 +228,9 @@ fn encrypt_stream(
 ) -> Result<Stream, Failure> {
     /// Length and code of the request, see "SSLRequest" in the manual's chapter on message formats.
     const REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
-    let limit = |socket: &TcpStream, deadline: Deadline| {
-        let left = deadline.left()?;
-        socket.set_read_timeout(left)?;
-        socket.set_write_timeout(left)
-    };
-    let broken = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::WouldBlock => Failure::Unreachable("timeout expired".into()),
-        std::io::ErrorKind::UnexpectedEof => Failure::Tls("server closed the connection unexpectedly".into()),
+    let broken = |error: io::Error| match error.kind() {
+        io::ErrorKind::WouldBlock => Failure::Unreachable("timeout expired".into()),
+        io::ErrorKind::UnexpectedEof => Failure::Tls("server closed the connection unexpectedly".into()),
         _ => Failure::Tls(describe(&error)),
     };
     limit(&socket, deadline).map_err(broken)?;
@@ -267,6 +257,12 @@ fn encrypt_stream(
     Ok(Stream::Tls(Box::new(tls)))
 }
 
+fn limit(socket: &TcpStream, deadline: Deadline) -> io::Result<()> {
+    let left = deadline.left()?;
+    socket.set_read_timeout(left)?;
+    socket.set_write_timeout(left)
+}
+
 /// The items as they are, or in random order.
 fn in_order<T>(mut items: Vec<T>, random: bool) -> Vec<T> {
     if random {
@@ -274,3 +270,6 @@ fn in_order<T>(mut items: Vec<T>, random: bool) -> Vec<T> {
     }
     items
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use super::socket::{Address, describe};
 use crate::sys::Cancelled;
 use crate::types::PgVersion;
 
-/// What can go wrong with PostgreSQL. No password is in it, whatever a server says.
+/// What can go wrong with PostgreSQL. Passwords of ours are not in it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The connection string, or what stands behind it, cannot be used.

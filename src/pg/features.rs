@@ -1,6 +1,6 @@
 //! What differs between the versions of PostgreSQL: this module is the only one that knows.
 
-use crate::types::{ParseError, PgVersion, SegmentSize};
+use crate::types::PgVersion;
 
 /// The oldest server that Barman works with.
 pub const OLDEST: PgVersion = PgVersion::new(90_600);
@@ -27,8 +27,6 @@ pub struct Features {
     pub has_exclusive_backup: bool,
     /// Whether WAL summaries can be written, on which incremental backups build.
     pub has_wal_summaries: bool,
-    /// `wal_segment_size` is in bytes; before 11 it counts blocks of `wal_block_size`.
-    segment_size_in_bytes: bool,
     pub(super) sql: Sql,
 }
 
@@ -120,16 +118,8 @@ impl Features {
             wal_keep_setting: if since(13) { "wal_keep_size" } else { "wal_keep_segments" },
             has_exclusive_backup: !since(15),
             has_wal_summaries: since(17),
-            segment_size_in_bytes: since(11),
             sql,
         }
-    }
-
-    /// The segment size from the raw settings `wal_segment_size` and `wal_block_size`.
-    pub(super) fn segment_size(&self, segment: &str, block: &str) -> Result<SegmentSize, ParseError> {
-        let number = |text: &str| text.parse::<u64>().map_err(|_| ParseError::new("WAL segment size", text));
-        let unit = if self.segment_size_in_bytes { 1 } else { number(block)? };
-        SegmentSize::new(number(segment)?.saturating_mul(unit))
     }
 }
 
@@ -183,14 +173,6 @@ mod tests {
         assert!(of(149_999).sql.start_backup.contains("pg_start_backup"));
         assert!(of(150_000).sql.start_backup.contains("pg_backup_start"));
         assert!(!of(169_999).has_wal_summaries && of(250_000).has_wal_summaries);
-    }
-
-    #[test]
-    fn segment_sizes_are_blocks_before_eleven_and_bytes_since() {
-        let size = |number, segment, block| Features::of(PgVersion::new(number)).segment_size(segment, block);
-        assert_eq!(size(100_023, "2048", "8192"), Ok(SegmentSize::DEFAULT));
-        assert_eq!(size(110_000, "16777216", "8192"), Ok(SegmentSize::DEFAULT));
-        assert!(size(110_000, "2048", "8192").is_err() && size(100_000, "x", "8192").is_err());
     }
 
     proptest! {

@@ -17,6 +17,7 @@ mod features;
 mod queries;
 mod session;
 mod socket;
+mod startup;
 mod stream;
 mod tls;
 mod wire;

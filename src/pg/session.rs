@@ -3,7 +3,6 @@
 //! The thread polls the connection all the time, so that a loss is noticed while nobody asks anything. It starts
 //! with the session and ends with it.
 
-use std::error::Error as _;
 use std::future::poll_fn;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -11,17 +10,15 @@ use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio::runtime::{self, Runtime};
+use tokio::runtime;
 use tokio::sync::oneshot;
-use tokio_postgres::config::{ChannelBinding as Binding, SslMode, SslNegotiation};
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{CancelToken, Client, Config, Connection, Row};
+use tokio_postgres::{CancelToken, Client, Connection, Row};
 
-use super::auth::Gate;
 use super::connect::{Attempted, Failure, Route};
-use super::conninfo::{ChannelBinding, Password, Settings};
+use super::conninfo::Settings;
 use super::socket::{Deadline, describe, timed_out};
+use super::startup::{authenticate, reason};
 use super::stream::Stream;
 use super::wire::{Established, Wire};
 use crate::sys::{Cancel, Cancelled};
@@ -52,6 +49,18 @@ struct Ended(Mutex<Option<String>>);
 pub(super) struct Request {
     pub(super) sql: String,
     pub(super) parameters: Vec<String>,
+}
+
+impl Request {
+    /// SQL without parameters.
+    pub(super) fn plain(sql: impl Into<String>) -> Self {
+        Self { sql: sql.into(), parameters: Vec::new() }
+    }
+
+    /// SQL with `$1`, … as texts.
+    pub(super) fn with(sql: impl Into<String>, parameters: &[&str]) -> Self {
+        Self { sql: sql.into(), parameters: parameters.iter().map(|text| (*text).to_owned()).collect() }
+    }
 }
 
 /// Why a request has no answer.
@@ -113,24 +122,28 @@ impl Session {
     pub(super) fn ask(&self, requests: Vec<Request>) -> Result<Vec<Vec<Row>>, NoAnswer> {
         self.cancel.check()?;
         let client = self.client.clone().ok_or_else(|| NoAnswer::Lost("the session is closed".into()))?;
-        let (sender, events) = mpsc::channel();
-        let (interrupt, token, route) = (sender.clone(), client.cancel_token(), self.route.clone());
-        self.runtime.spawn(async move {
+        let (token, route, runtime) = (client.cancel_token(), self.route.clone(), self.runtime.clone());
+        let (sender, answers) = mpsc::channel();
+        let asking = self.runtime.spawn(async move {
             let answers = all(requests.iter().map(|request| query(&client, request)).collect()).await;
-            // Nobody may be waiting any more: whoever asked was told to stop.
-            let _ = sender.send(Event::Answers(answers));
+            // Whoever asked waits: this only fails when they have gone with the whole session.
+            let _ = sender.send(answers);
         });
+        let asking = asking.abort_handle();
         let _breaker = self.cancel.break_with(move || {
-            let _ = interrupt.send(Event::Stop);
-            // It is only a request: if it does not arrive, the wait still ends.
-            let _ = request_cancel(&route, &token);
+            let (token, route, asking) = (token.clone(), route.clone(), asking.clone());
+            // It is only a request: if the server does not follow it, the wait ends all the same.
+            runtime.spawn_blocking(move || drop(request_cancel(&route, &token)));
+            runtime.spawn(async move {
+                tokio::time::sleep(PATIENCE).await;
+                asking.abort();
+            });
         });
-        let mut event = events.recv().unwrap_or(Event::Stop);
-        if matches!(event, Event::Stop) {
-            event = events.recv_timeout(PATIENCE).unwrap_or(Event::Stop);
+        match answers.recv() {
+            Ok(answers) => answers.into_iter().map(|answer| answer.map_err(|e| self.no_answer(&e))).collect(),
+            Err(_) if self.cancel.is_cancelled() => Err(NoAnswer::Cancelled),
+            Err(_) => Err(NoAnswer::Unexpected("the answer could not be read".into())),
         }
-        let Event::Answers(answers) = event else { return Err(NoAnswer::Cancelled) };
-        answers.into_iter().map(|answer| answer.map_err(|error| self.no_answer(&error))).collect()
     }
 
     /// Keeps something going over the connection: a query every `interval`, as long as the session lives.
@@ -173,11 +186,6 @@ impl Drop for Session {
             let _ = driver.join();
         }
     }
-}
-
-enum Event {
-    Answers(Vec<Result<Vec<Row>, tokio_postgres::Error>>),
-    Stop,
 }
 
 impl Ended {
@@ -240,74 +248,4 @@ fn request_cancel(route: &Route, token: &CancelToken) -> Result<(), Failure> {
         };
         tokio::time::timeout(PATIENCE, send).await.unwrap_or_else(|_| Err(timed_out())).map_err(local)
     })
-}
-
-fn authenticate(
-    runtime: &Runtime,
-    stream: Stream,
-    settings: &Settings,
-    attempted: &Attempted<'_>,
-) -> Result<(Client, Connection<Wire, Wire>), Failure> {
-    let secret = attempted.password.secret();
-    let gate = Arc::new(Mutex::new(Gate::new(settings.auth.clone(), secret.is_some())));
-    let mut config = Config::new();
-    config.user(&settings.user).dbname(&settings.dbname);
-    config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
-    config.channel_binding(match settings.channel_binding {
-        ChannelBinding::Disable => Binding::Disable,
-        ChannelBinding::Prefer => Binding::Prefer,
-        ChannelBinding::Require => Binding::Require,
-    });
-    settings.options.as_ref().map(|options| config.options(options));
-    settings.application_name.as_ref().map(|name| config.application_name(name));
-    secret.map(|secret| config.password(secret.expose()));
-    let timeout = |error: io::Error| Failure::Unreachable(describe(&error));
-    let left = attempted.deadline.left().map_err(timeout)?;
-    let result = runtime.block_on(async {
-        let wire = Wire::new(stream, Some(gate.clone())).map_err(timeout)?;
-        let connecting = config.connect_raw(wire, Established);
-        match left {
-            Some(left) => tokio::time::timeout(left, connecting).await.map_err(|_| timeout(timed_out())),
-            None => Ok(connecting.await),
-        }
-    })?;
-    let passed = gate.lock().unwrap_or_else(PoisonError::into_inner).is_passed();
-    result.map_err(|error| refusal(&error, attempted.password, passed))
-}
-
-/// What a failed start-up means for the search of a server.
-fn refusal(error: &tokio_postgres::Error, password: &Password, authenticated: bool) -> Failure {
-    let mut text = reason(error);
-    match password {
-        Password::FromFile { path, .. } if error.code() == Some(&SqlState::INVALID_PASSWORD) => {
-            text.push_str(&format!("\npassword retrieved from file \"{}\"", path.display()));
-        }
-        Password::None { note: Some(note) } => text.push_str(&format!("; {note}")),
-        _ => {}
-    }
-    match error.code() {
-        Some(&SqlState::CANNOT_CONNECT_NOW) => Failure::OtherHost(text),
-        Some(_) if !authenticated => Failure::Refused(text),
-        _ => Failure::Final(text),
-    }
-}
-
-/// The words for an error: the server's own with detail and hint, the system's, or those of the deepest cause.
-fn reason(error: &tokio_postgres::Error) -> String {
-    if let Some(refusal) = error.as_db_error() {
-        let mut text = format!("{}:  {}", refusal.severity(), refusal.message());
-        let more = [("DETAIL", refusal.detail()), ("HINT", refusal.hint())];
-        for (name, line) in more.into_iter().filter_map(|(name, line)| Some((name, line?))) {
-            text.push_str(&format!("\n{name}:  {line}"));
-        }
-        return text;
-    }
-    if error.is_closed() {
-        return "server closed the connection unexpectedly".into();
-    }
-    let Some(mut cause) = error.source() else { return error.to_string() };
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.downcast_ref::<io::Error>().map_or_else(|| cause.to_string(), describe)
 }

@@ -28,6 +28,8 @@ pub(super) enum Address {
         address: SocketAddr,
         /// What the connection string calls the host.
         name: Option<String>,
+        /// The address comes from looking up the name.
+        looked_up: bool,
     },
 }
 
@@ -38,11 +40,13 @@ impl Address {
             Place::Unix(directory) => Ok(vec![Self::Unix(format!("{directory}/.s.PGSQL.{}", host.port))]),
             Place::Address { address, name } => {
                 let address = SocketAddr::new(*address, host.port);
-                Ok(vec![Self::Tcp { address, name: name.clone() }])
+                Ok(vec![Self::Tcp { address, name: name.clone(), looked_up: false }])
             }
             Place::Name(name) => {
                 let found = (name.as_str(), host.port).to_socket_addrs()?;
-                Ok(found.map(|address| Self::Tcp { address, name: Some(name.clone()) }).collect())
+                let tcp = |address| Self::Tcp { address, name: Some(name.clone()), looked_up: true };
+                let addresses: Vec<_> = found.map(tcp).collect();
+                if addresses.is_empty() { Err(io::Error::other("no address")) } else { Ok(addresses) }
             }
         }
     }
@@ -52,10 +56,12 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "server on socket \"{path}\""),
-            Self::Tcp { address, name } => {
+            Self::Tcp { address, name, looked_up } => {
                 let (ip, port) = (address.ip().to_string(), address.port());
                 match name {
-                    Some(name) if *name != ip => write!(f, "server at \"{name}\" ({ip}), port {port}"),
+                    Some(name) if *looked_up && *name != ip => {
+                        write!(f, "server at \"{name}\" ({ip}), port {port}")
+                    }
                     _ => write!(f, "server at \"{ip}\", port {port}"),
                 }
             }

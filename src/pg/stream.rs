@@ -8,6 +8,8 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::ssl::{ErrorCode, SslStream};
 
+use super::tls;
+
 /// A connection on which PostgreSQL's protocol can begin: SQL runs on it, and the replication protocol can.
 ///
 /// Reading and writing block until [`Stream::set_nonblocking`].
@@ -109,7 +111,9 @@ fn tls_blocked(error: openssl::ssl::Error) -> Blocked {
     match error.code() {
         ErrorCode::WANT_READ => Blocked::OnRead,
         ErrorCode::WANT_WRITE => Blocked::OnWrite,
-        _ => Blocked::Failed(error.into_io_error().unwrap_or_else(io::Error::other)),
+        _ => Blocked::Failed(
+            error.into_io_error().unwrap_or_else(|error| io::Error::other(tls::describe(&error))),
+        ),
     }
 }
 

@@ -48,11 +48,15 @@ pub struct Cluster {
 impl Cluster {
     /// A running cluster with a superuser `postgres` who needs no password, and these further settings.
     pub fn start(bindir: &Path, settings: &str) -> Self {
+        Self::start_with(bindir, settings, &[])
+    }
+
+    /// The same, with further arguments for initdb.
+    pub fn start_with(bindir: &Path, settings: &str, initdb: &[&str]) -> Self {
         let cluster = Self::place(bindir);
-        cluster.run(
-            "initdb",
-            ["-D", cluster.data().to_str().unwrap(), "-U", "postgres", "-A", "trust", "--no-sync"],
-        );
+        let data = cluster.data();
+        let usual = ["-D", data.to_str().unwrap(), "-U", "postgres", "-A", "trust", "--no-sync"];
+        cluster.run("initdb", &[&usual, initdb].concat());
         cluster.configure(&format!("fsync = off\nlisten_addresses = '127.0.0.1,::1'\n{settings}"));
         cluster.pg_ctl("start");
         cluster
@@ -65,7 +69,7 @@ impl Cluster {
         let data = cluster.data();
         cluster.run(
             "pg_basebackup",
-            ["-D", data.to_str().unwrap(), "-d", &source, "-R", "-c", "fast", "--no-sync"],
+            &["-D", data.to_str().unwrap(), "-d", &source, "-R", "-c", "fast", "--no-sync"],
         );
         cluster.configure("");
         cluster.pg_ctl("start");
@@ -104,7 +108,7 @@ impl Cluster {
         let log = self.dir.path().join("log");
         let data = self.data();
         let paths = [data.to_str().unwrap(), log.to_str().unwrap()];
-        self.run("pg_ctl", ["-D", paths[0], "-l", paths[1], "-m", "immediate", "-w", action]);
+        self.run("pg_ctl", &["-D", paths[0], "-l", paths[1], "-m", "immediate", "-w", action]);
     }
 
     /// Puts a file beside the data, readable for the server only.
@@ -146,7 +150,7 @@ impl Cluster {
         command
     }
 
-    fn run<const N: usize>(&self, program: &str, args: [&str; N]) {
+    fn run(&self, program: &str, args: &[&str]) {
         let mut command = Command::new(self.bindir.join(program));
         command.args(args).current_dir("/").env("LC_ALL", "C").env_remove("PGDATA");
         if let Some((uid, gid)) = server_account() {

@@ -9,6 +9,7 @@ use barman::sys::Cancel;
 use barman::types::WalSegment;
 
 use crate::cluster::{Cluster, bindir, bindirs, eventually};
+use crate::pki::Pki;
 
 fn connect(text: &str) -> Client {
     let conninfo: Conninfo = text.parse().unwrap();
@@ -58,7 +59,7 @@ fn facts_are_those_that_the_server_shows() {
         let settings = &facts.settings;
         assert_eq!(settings.archive_timeout_secs, Some(300));
         assert_eq!(settings.checkpoint_timeout_secs, Some(420));
-        assert_eq!(settings.segment_size.bytes(), 16 << 20);
+        assert_eq!(facts.segment_size.bytes(), 16 << 20);
         assert_eq!(settings.synchronous_standby_names, ["B c", "a"]);
         assert_eq!(settings.included_files, [cluster.data().join("postgresql.auto.conf")]);
         assert_eq!(settings.data_directory.as_deref(), Some(cluster.data().as_path()));
@@ -108,8 +109,8 @@ fn a_user_without_superuser_rights_may_do_what_was_granted() {
         assert_eq!(over_socket(cluster, "nobody").current_size().unwrap(), None);
         assert!(over_socket(cluster, "monitor").current_size().unwrap() > Some(1 << 20));
         let client = over_socket(cluster, "operator");
-        client.start_backup("operator's", true, operator.settings.segment_size).unwrap();
-        client.stop_backup(operator.settings.segment_size).unwrap();
+        client.start_backup("operator's", true, operator.segment_size).unwrap();
+        client.stop_backup(operator.segment_size).unwrap();
         assert!(matches!(client.checkpoint(), Err(Error::Refused { sqlstate, .. }) if sqlstate == "42501"));
         if cluster.major >= 15 {
             cluster.sql("GRANT pg_checkpoint TO operator");
@@ -120,33 +121,46 @@ fn a_user_without_superuser_rights_may_do_what_was_granted() {
 
 #[test]
 fn a_backup_begins_and_ends_where_its_label_says() {
-    each_version("", |cluster| {
-        let location = cluster.dir.path().join("space");
-        cluster.make_dir("space");
-        cluster.sql(&format!("CREATE TABLESPACE \"a space\" LOCATION '{}'", location.display()));
-        let client = over_socket(cluster, "postgres");
-        let size = client.server_facts().unwrap().settings.segment_size;
-        let label = "Barman backup 'main' 20260101T000000";
-        let before = client.current_time().unwrap();
-        let start = client.start_backup(label, true, size).unwrap();
-        cluster.sql("CREATE TABLE t AS SELECT generate_series(1, 1000)");
-        let end = client.stop_backup(size).unwrap();
-        let has = |line: String| assert!(end.label.lines().any(|l| l == line), "{line} in {}", end.label);
-        has(format!("START WAL LOCATION: {} (file {})", start.lsn, start.segment));
-        has(format!("LABEL: {label}"));
-        assert_eq!(start.offset, start.lsn.offset(size));
-        assert!(start.lsn < end.lsn && start.segment <= end.segment && start.timeline == end.timeline);
-        assert!(before <= start.time && start.time < end.time && end.time <= client.current_time().unwrap());
-        assert_eq!(end.segment.to_string(), cluster.sql(&format!("SELECT pg_walfile_name('{}')", end.lsn)));
-        let spaces = client.tablespaces().unwrap();
-        assert_eq!(spaces.len(), 1);
-        assert_eq!(
-            (spaces[0].name.as_str(), spaces[0].location.as_str()),
-            ("a space", location.to_str().unwrap())
-        );
-        assert!(end.tablespace_map.contains(&spaces[0].oid.to_string()));
-        assert!(client.stop_backup(size).is_err());
+    each_version("timezone = 'America/St_Johns'", |cluster| {
+        backs_up(cluster);
+        let time = over_socket(cluster, "postgres").current_time().unwrap();
+        assert!(time.to_rfc3339().ends_with(":30"), "{time}");
     });
+}
+
+#[test]
+fn a_backup_names_small_segments_too() {
+    if let Some(bindir) = bindir() {
+        backs_up(&Cluster::start_with(&bindir, "", &["--wal-segsize=1"]));
+    }
+}
+
+fn backs_up(cluster: &Cluster) {
+    let location = cluster.dir.path().join("space");
+    cluster.make_dir("space");
+    cluster.sql(&format!("CREATE TABLESPACE \"a space\" LOCATION '{}'", location.display()));
+    let client = over_socket(cluster, "postgres");
+    let size = client.server_facts().unwrap().segment_size;
+    let label = "Barman backup 'main' 20260101T000000";
+    let before = client.current_time().unwrap();
+    let start = client.start_backup(label, true, size).unwrap();
+    cluster.sql("CREATE TABLE t AS SELECT generate_series(1, 1000)");
+    let end = client.stop_backup(size).unwrap();
+    let has = |line: String| assert!(end.label.lines().any(|l| l == line), "{line} in {}", end.label);
+    has(format!("START WAL LOCATION: {} (file {})", start.lsn, start.segment));
+    has(format!("LABEL: {label}"));
+    assert_eq!(start.offset, start.lsn.offset(size));
+    assert!(start.lsn < end.lsn && start.segment <= end.segment && start.timeline == end.timeline);
+    assert!(before <= start.time && start.time < end.time && end.time <= client.current_time().unwrap());
+    assert_eq!(end.segment.to_string(), cluster.sql(&format!("SELECT pg_walfile_name('{}')", end.lsn)));
+    let spaces = client.tablespaces().unwrap();
+    assert_eq!(spaces.len(), 1);
+    assert_eq!(
+        (spaces[0].name.as_str(), spaces[0].location.as_str()),
+        ("a space", location.to_str().unwrap())
+    );
+    assert!(end.tablespace_map.contains(&spaces[0].oid.to_string()));
+    assert!(client.stop_backup(size).is_err());
 }
 
 #[test]
@@ -160,7 +174,7 @@ fn a_switch_names_the_segment_that_it_closed() {
         // The server may write something by itself at any moment, but not every time.
         let outcomes: Vec<_> = (0..5).map(|_| client.switch_wal().unwrap()).collect();
         assert!(outcomes.contains(&WalSwitch::NotRequired), "{outcomes:?}");
-        let size = client.server_facts().unwrap().settings.segment_size;
+        let size = client.server_facts().unwrap().segment_size;
         let position = client.wal_position(size).unwrap().unwrap();
         assert!(position.segment >= open);
         client.checkpoint().unwrap();
@@ -233,7 +247,7 @@ fn a_standby_answers_as_one() {
         let facts = client.server_facts().unwrap();
         assert!(facts.is_in_recovery && facts.wal.is_some());
         assert_eq!(client.switch_wal().unwrap(), WalSwitch::Standby);
-        let size = facts.settings.segment_size;
+        let size = facts.segment_size;
         let start = client.start_backup("standby", true, size).unwrap();
         let end = client.stop_backup(size).unwrap();
         assert!(end.label.contains("BACKUP FROM: standby") && start.timeline == end.timeline);
@@ -244,7 +258,7 @@ fn a_standby_answers_as_one() {
 fn a_lost_connection_is_noticed_while_nothing_is_asked() {
     each_version("", |cluster| {
         let client = over_socket(cluster, "postgres");
-        client.start_backup("lost", true, client.server_facts().unwrap().settings.segment_size).unwrap();
+        client.start_backup("lost", true, client.server_facts().unwrap().segment_size).unwrap();
         assert_eq!(client.lost(), None);
         cluster
             .sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'barman'");
@@ -285,35 +299,53 @@ fn a_kept_connection_outlives_the_patience_of_the_server() {
 
 #[test]
 fn a_stop_breaks_a_wait_for_the_server_and_the_server_gives_up_too() {
+    let pki = Pki::new();
     each_version("", |cluster| {
-        let cancel = Cancel::default();
-        let conninfo: Conninfo =
-            format!("host=127.0.0.1 port={} user=postgres", cluster.port).parse().unwrap();
-        let client = Client::connect(&conninfo, &cancel).unwrap();
-        let mut blocker = cluster.psql();
+        pki.install(cluster);
+        let active = |query: &str| {
+            let sql = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE";
+            cluster.sql(&format!("{sql} '{query}%'"))
+        };
         let lock = "BEGIN; LOCK pg_catalog.pg_tablespace; SELECT pg_sleep(600)";
+        let mut blocker = cluster.psql();
         let mut blocker =
             blocker.args(["-c", lock]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let active = |query: &str| {
-            cluster.sql(&format!(
-                "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '{query}%'"
-            ))
-        };
         eventually("the lock is taken", || active("BEGIN; LOCK") == "1");
-        let asked = thread::scope(|scope| {
-            let waiter = scope.spawn(|| client.tablespaces());
-            eventually("the query waits", || active("SELECT spcname") == "1");
-            let started = Instant::now();
-            cancel.cancel();
-            let answer = waiter.join().unwrap();
-            assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
-            answer
-        });
-        assert!(matches!(asked, Err(Error::Cancelled(_))), "{asked:?}");
-        eventually("the server has given up", || active("SELECT spcname") == "0");
-        assert!(matches!(client.is_in_recovery(), Err(Error::Cancelled(_))));
+        for mode in ["disable", "require"] {
+            let cancel = Cancel::default();
+            let text = format!("host=127.0.0.1 port={} user=postgres sslmode={mode}", cluster.port);
+            let client = Client::connect(&text.parse().unwrap(), &cancel).unwrap();
+            thread::scope(|scope| {
+                let waiter = scope.spawn(|| client.tablespaces());
+                eventually("the query waits", || active("SELECT spcname") == "1");
+                let started = Instant::now();
+                cancel.cancel();
+                let answer = waiter.join().unwrap();
+                assert!(matches!(answer, Err(Error::Cancelled(_))), "{answer:?}");
+                assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+            });
+            eventually("the server has given up", || active("SELECT spcname") == "0");
+            assert!(matches!(client.is_in_recovery(), Err(Error::Cancelled(_))));
+        }
         cluster.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'BEGIN; LOCK%'");
         blocker.wait().unwrap();
+    });
+}
+
+#[test]
+fn direct_tls_asks_no_question_on_servers_that_know_it() {
+    let pki = Pki::new();
+    each_version("", |cluster| {
+        pki.install(cluster);
+        let root = pki.dir().join("root.crt");
+        let text = format!(
+            "host=localhost hostaddr=127.0.0.1 port={} user=postgres sslmode=verify-full sslrootcert={} \
+             sslnegotiation=direct",
+            cluster.port,
+            root.display()
+        );
+        let connected = Client::connect(&text.parse().unwrap(), &Cancel::default());
+        assert_eq!(connected.is_ok(), cluster.major >= 17, "{:?}", connected.err());
     });
 }
 

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::keywords::Key;
+use super::keywords::Keyword;
 use crate::sys::fs;
 
 /// Why a connection string cannot be used. No value of a secret keyword is ever in it.
@@ -30,7 +30,7 @@ pub enum Error {
     #[error("connection string has no closing quote for the value of '{key}'")]
     UnterminatedQuote {
         /// The keyword.
-        key: KeyName,
+        key: KeywordName,
     },
     /// A URI has a `[` without its `]`, or something else than a port after it.
     #[error("connection URI has a malformed IPv6 address; it is written [::1]:5432")]
@@ -59,11 +59,11 @@ pub enum Error {
     #[error("connection parameters {first} and {second} have {first_count} and {second_count} entries")]
     ListsDiffer {
         /// The one list.
-        first: KeyName,
+        first: KeywordName,
         /// Its length.
         first_count: usize,
         /// The other list.
-        second: KeyName,
+        second: KeywordName,
         /// Its length.
         second_count: usize,
     },
@@ -106,16 +106,16 @@ pub enum Error {
 
 /// A keyword in an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyName(pub(super) Key);
+pub struct KeywordName(pub(super) Keyword);
 
-impl fmt::Display for KeyName {
+impl fmt::Display for KeywordName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl From<Key> for KeyName {
-    fn from(key: Key) -> Self {
+impl From<Keyword> for KeywordName {
+    fn from(key: Keyword) -> Self {
         Self(key)
     }
 }
@@ -123,7 +123,7 @@ impl From<Key> for KeyName {
 /// A keyword together with the place its value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    pub(super) key: KeyName,
+    pub(super) key: KeywordName,
     pub(super) source: Source,
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::error::Error;
-use super::keywords::Key;
+use super::keywords::Keyword;
 use super::overlay::Overlay;
 use super::passfile::{DEFAULT_SOCKET_DIRECTORY, PassFile};
 use super::{Secret, Surroundings};
@@ -50,14 +50,14 @@ impl Host {
         user: &str,
         dbname: &str,
     ) -> Result<Vec<Self>, Error> {
-        let (names, addresses) = (overlay.list(Key::Host), overlay.list(Key::HostAddr));
+        let (names, addresses) = (overlay.list(Keyword::Host), overlay.list(Keyword::HostAddr));
         let count = addresses.as_ref().or(names.as_ref()).map_or(1, Vec::len);
         if let Some(names) = names.as_ref().filter(|names| names.len() != count) {
-            return Err(lists_differ(Key::Host, names.len(), Key::HostAddr, count));
+            return Err(lists_differ(Keyword::Host, names.len(), Keyword::HostAddr, count));
         }
-        let ports = overlay.list(Key::Port).unwrap_or_else(|| vec![""]);
+        let ports = overlay.list(Keyword::Port).unwrap_or_else(|| vec![""]);
         if ports.len() != 1 && ports.len() != count {
-            return Err(lists_differ(Key::Port, ports.len(), Key::Host, count));
+            return Err(lists_differ(Keyword::Port, ports.len(), Keyword::Host, count));
         }
         let passwords = Passwords::load(overlay, around)?;
         let entry =
@@ -72,15 +72,15 @@ impl Host {
             let password = passwords.find(known_as, port_text, dbname, user);
             Ok(Self {
                 password,
-                port: port.ok_or_else(|| overlay.invalid(Key::Port))?,
-                place: Place::of(name, &address).ok_or_else(|| overlay.invalid(Key::HostAddr))?,
+                port: port.ok_or_else(|| overlay.invalid(Keyword::Port))?,
+                place: Place::of(name, &address).ok_or_else(|| overlay.invalid(Keyword::HostAddr))?,
             })
         };
         (0..count).map(host).collect()
     }
 }
 
-fn lists_differ(first: Key, first_count: usize, second: Key, second_count: usize) -> Error {
+fn lists_differ(first: Keyword, first_count: usize, second: Keyword, second_count: usize) -> Error {
     Error::ListsDiffer { first: first.into(), first_count, second: second.into(), second_count }
 }
 
@@ -108,11 +108,11 @@ enum Passwords {
 
 impl Passwords {
     fn load(overlay: &Overlay, around: &Surroundings<'_>) -> Result<Self, Error> {
-        if let Some(password) = overlay.text(Key::Password) {
+        if let Some(password) = overlay.text(Keyword::Password) {
             return Ok(Self::Given(Secret::new(password.to_owned())));
         }
         let default = || Some(around.home.as_ref()?.join(".pgpass"));
-        let Some(path) = overlay.text(Key::PassFile).map(PathBuf::from).or_else(default) else {
+        let Some(path) = overlay.text(Keyword::PassFile).map(PathBuf::from).or_else(default) else {
             return Ok(Self::None);
         };
         let file = PassFile::load(&path, around.files)?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One keyword. Those that libpq no longer knows (`tty`, `authtype`, `requiressl`) are unknown here too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::pg) enum Key {
+pub(in crate::pg) enum Keyword {
     Service,
     ServiceFile,
     User,
@@ -59,65 +59,65 @@ pub(in crate::pg) enum Key {
 }
 
 /// Every keyword with its name and the environment variable that stands in for it.
-const TABLE: [(Key, &str, Option<&str>); 51] = [
-    (Key::Service, "service", Some("PGSERVICE")),
-    (Key::ServiceFile, "servicefile", Some("PGSERVICEFILE")),
-    (Key::User, "user", Some("PGUSER")),
-    (Key::Password, "password", Some("PGPASSWORD")),
-    (Key::PassFile, "passfile", Some("PGPASSFILE")),
-    (Key::ChannelBinding, "channel_binding", Some("PGCHANNELBINDING")),
-    (Key::ConnectTimeout, "connect_timeout", Some("PGCONNECT_TIMEOUT")),
-    (Key::DbName, "dbname", Some("PGDATABASE")),
-    (Key::Host, "host", Some("PGHOST")),
-    (Key::HostAddr, "hostaddr", Some("PGHOSTADDR")),
-    (Key::Port, "port", Some("PGPORT")),
-    (Key::ClientEncoding, "client_encoding", Some("PGCLIENTENCODING")),
-    (Key::Options, "options", Some("PGOPTIONS")),
-    (Key::ApplicationName, "application_name", Some("PGAPPNAME")),
-    (Key::FallbackApplicationName, "fallback_application_name", None),
-    (Key::Keepalives, "keepalives", None),
-    (Key::KeepalivesIdle, "keepalives_idle", None),
-    (Key::KeepalivesInterval, "keepalives_interval", None),
-    (Key::KeepalivesCount, "keepalives_count", None),
-    (Key::TcpUserTimeout, "tcp_user_timeout", None),
-    (Key::SslMode, "sslmode", Some("PGSSLMODE")),
-    (Key::SslNegotiation, "sslnegotiation", Some("PGSSLNEGOTIATION")),
-    (Key::SslCompression, "sslcompression", Some("PGSSLCOMPRESSION")),
-    (Key::SslCert, "sslcert", Some("PGSSLCERT")),
-    (Key::SslKey, "sslkey", Some("PGSSLKEY")),
-    (Key::SslKeyLogFile, "sslkeylogfile", None),
-    (Key::SslCertMode, "sslcertmode", Some("PGSSLCERTMODE")),
-    (Key::SslPassword, "sslpassword", None),
-    (Key::SslRootCert, "sslrootcert", Some("PGSSLROOTCERT")),
-    (Key::SslCrl, "sslcrl", Some("PGSSLCRL")),
-    (Key::SslCrlDir, "sslcrldir", Some("PGSSLCRLDIR")),
-    (Key::SslSni, "sslsni", Some("PGSSLSNI")),
-    (Key::RequirePeer, "requirepeer", Some("PGREQUIREPEER")),
-    (Key::RequireAuth, "require_auth", Some("PGREQUIREAUTH")),
-    (Key::MinProtocolVersion, "min_protocol_version", Some("PGMINPROTOCOLVERSION")),
-    (Key::MaxProtocolVersion, "max_protocol_version", Some("PGMAXPROTOCOLVERSION")),
-    (Key::SslMinProtocolVersion, "ssl_min_protocol_version", Some("PGSSLMINPROTOCOLVERSION")),
-    (Key::SslMaxProtocolVersion, "ssl_max_protocol_version", Some("PGSSLMAXPROTOCOLVERSION")),
-    (Key::GssEncMode, "gssencmode", Some("PGGSSENCMODE")),
-    (Key::KrbSrvName, "krbsrvname", Some("PGKRBSRVNAME")),
-    (Key::GssLib, "gsslib", Some("PGGSSLIB")),
-    (Key::GssDelegation, "gssdelegation", Some("PGGSSDELEGATION")),
-    (Key::Replication, "replication", None),
-    (Key::TargetSessionAttrs, "target_session_attrs", Some("PGTARGETSESSIONATTRS")),
-    (Key::LoadBalanceHosts, "load_balance_hosts", Some("PGLOADBALANCEHOSTS")),
-    (Key::ScramClientKey, "scram_client_key", None),
-    (Key::ScramServerKey, "scram_server_key", None),
-    (Key::OauthIssuer, "oauth_issuer", None),
-    (Key::OauthClientId, "oauth_client_id", None),
-    (Key::OauthClientSecret, "oauth_client_secret", None),
-    (Key::OauthScope, "oauth_scope", None),
+const TABLE: [(Keyword, &str, Option<&str>); 51] = [
+    (Keyword::Service, "service", Some("PGSERVICE")),
+    (Keyword::ServiceFile, "servicefile", Some("PGSERVICEFILE")),
+    (Keyword::User, "user", Some("PGUSER")),
+    (Keyword::Password, "password", Some("PGPASSWORD")),
+    (Keyword::PassFile, "passfile", Some("PGPASSFILE")),
+    (Keyword::ChannelBinding, "channel_binding", Some("PGCHANNELBINDING")),
+    (Keyword::ConnectTimeout, "connect_timeout", Some("PGCONNECT_TIMEOUT")),
+    (Keyword::DbName, "dbname", Some("PGDATABASE")),
+    (Keyword::Host, "host", Some("PGHOST")),
+    (Keyword::HostAddr, "hostaddr", Some("PGHOSTADDR")),
+    (Keyword::Port, "port", Some("PGPORT")),
+    (Keyword::ClientEncoding, "client_encoding", Some("PGCLIENTENCODING")),
+    (Keyword::Options, "options", Some("PGOPTIONS")),
+    (Keyword::ApplicationName, "application_name", Some("PGAPPNAME")),
+    (Keyword::FallbackApplicationName, "fallback_application_name", None),
+    (Keyword::Keepalives, "keepalives", None),
+    (Keyword::KeepalivesIdle, "keepalives_idle", None),
+    (Keyword::KeepalivesInterval, "keepalives_interval", None),
+    (Keyword::KeepalivesCount, "keepalives_count", None),
+    (Keyword::TcpUserTimeout, "tcp_user_timeout", None),
+    (Keyword::SslMode, "sslmode", Some("PGSSLMODE")),
+    (Keyword::SslNegotiation, "sslnegotiation", Some("PGSSLNEGOTIATION")),
+    (Keyword::SslCompression, "sslcompression", Some("PGSSLCOMPRESSION")),
+    (Keyword::SslCert, "sslcert", Some("PGSSLCERT")),
+    (Keyword::SslKey, "sslkey", Some("PGSSLKEY")),
+    (Keyword::SslKeyLogFile, "sslkeylogfile", None),
+    (Keyword::SslCertMode, "sslcertmode", Some("PGSSLCERTMODE")),
+    (Keyword::SslPassword, "sslpassword", None),
+    (Keyword::SslRootCert, "sslrootcert", Some("PGSSLROOTCERT")),
+    (Keyword::SslCrl, "sslcrl", Some("PGSSLCRL")),
+    (Keyword::SslCrlDir, "sslcrldir", Some("PGSSLCRLDIR")),
+    (Keyword::SslSni, "sslsni", Some("PGSSLSNI")),
+    (Keyword::RequirePeer, "requirepeer", Some("PGREQUIREPEER")),
+    (Keyword::RequireAuth, "require_auth", Some("PGREQUIREAUTH")),
+    (Keyword::MinProtocolVersion, "min_protocol_version", Some("PGMINPROTOCOLVERSION")),
+    (Keyword::MaxProtocolVersion, "max_protocol_version", Some("PGMAXPROTOCOLVERSION")),
+    (Keyword::SslMinProtocolVersion, "ssl_min_protocol_version", Some("PGSSLMINPROTOCOLVERSION")),
+    (Keyword::SslMaxProtocolVersion, "ssl_max_protocol_version", Some("PGSSLMAXPROTOCOLVERSION")),
+    (Keyword::GssEncMode, "gssencmode", Some("PGGSSENCMODE")),
+    (Keyword::KrbSrvName, "krbsrvname", Some("PGKRBSRVNAME")),
+    (Keyword::GssLib, "gsslib", Some("PGGSSLIB")),
+    (Keyword::GssDelegation, "gssdelegation", Some("PGGSSDELEGATION")),
+    (Keyword::Replication, "replication", None),
+    (Keyword::TargetSessionAttrs, "target_session_attrs", Some("PGTARGETSESSIONATTRS")),
+    (Keyword::LoadBalanceHosts, "load_balance_hosts", Some("PGLOADBALANCEHOSTS")),
+    (Keyword::ScramClientKey, "scram_client_key", None),
+    (Keyword::ScramServerKey, "scram_server_key", None),
+    (Keyword::OauthIssuer, "oauth_issuer", None),
+    (Keyword::OauthClientId, "oauth_client_id", None),
+    (Keyword::OauthClientSecret, "oauth_client_secret", None),
+    (Keyword::OauthScope, "oauth_scope", None),
 ];
 
 /// Keywords whose values are never shown.
 pub(super) const SECRETS: [&str; 5] =
     ["password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"];
 
-impl Key {
+impl Keyword {
     /// The keyword that is spelled `name`.
     pub(super) fn find(name: &str) -> Option<Self> {
         TABLE.iter().find(|(_, spelling, _)| *spelling == name).map(|(key, ..)| *key)
@@ -148,7 +148,7 @@ impl Key {
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for Keyword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
@@ -160,8 +160,8 @@ mod tests {
 
     #[test]
     fn each_keyword_stands_in_its_own_row_of_the_table() {
-        for key in Key::all() {
-            assert_eq!(Key::find(key.name()), Some(key));
+        for key in Keyword::all() {
+            assert_eq!(Keyword::find(key.name()), Some(key));
             assert_eq!(key.row().0, key);
         }
     }

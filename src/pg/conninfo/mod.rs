@@ -24,9 +24,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-pub use error::{Error, KeyName, Origin};
+pub use error::{Error, KeywordName, Origin};
 pub(super) use hosts::{Host, Password, Place};
-pub(super) use keywords::Key;
+pub(super) use keywords::Keyword;
 pub use redact::redact;
 pub(super) use settings::{AuthMethod, AuthPolicy, ChannelBinding, Keepalive, Settings, TargetSession};
 pub(super) use tls_settings::{CertificateMode, OptionalFile, Roots, SslMode, TlsSettings, TlsVersion};
@@ -48,21 +48,22 @@ impl Conninfo {
 
     /// The value that the text itself gives to a keyword such as `application_name`.
     pub fn get(&self, keyword: &str) -> Option<&str> {
-        self.parameters.get(&Key::find(keyword)?).map(String::as_str)
+        self.parameters.get(&Keyword::find(keyword)?).map(String::as_str)
     }
 
     /// The text for a libpq program: with `application_name` and an empty search path, unless it has its own.
     pub fn for_program(&self, application_name: &str) -> Self {
-        self.with_default(Key::ApplicationName, application_name).with_default(Key::Options, "-csearch_path=")
+        self.with_default(Keyword::ApplicationName, application_name)
+            .with_default(Keyword::Options, "-csearch_path=")
     }
 
     /// Adds a parameter behind the text, unless the text gives one.
-    pub(super) fn with_default(&self, key: Key, value: &str) -> Self {
+    pub(super) fn with_default(&self, key: Keyword, value: &str) -> Self {
         if self.parameters.contains_key(&key) { self.clone() } else { self.with(key, value) }
     }
 
     /// Adds a parameter behind the text, where it replaces an earlier one.
-    pub(super) fn with(&self, key: Key, value: &str) -> Self {
+    pub(super) fn with(&self, key: Keyword, value: &str) -> Self {
         let mut new = self.clone();
         let (separator, value_text) = if parse::is_uri(&self.text) {
             (if self.text.contains('?') { "&" } else { "?" }, parse::encode(value))

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::error::Error;
-use super::keywords::Key;
+use super::keywords::Keyword;
 
 /// The parameters a text gives; the last of several with one keyword counts.
-pub(super) type Parameters = BTreeMap<Key, String>;
+pub(super) type Parameters = BTreeMap<Keyword, String>;
 
 /// The beginnings that make a text a URI.
 pub(super) const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
@@ -40,7 +40,7 @@ fn parse_keywords(text: &str) -> Result<Parameters, Error> {
         let Some(value) = after_name.strip_prefix('=') else { return Err(Error::MissingEquals { position }) };
         // What follows a password that should have been quoted may be the rest of it: it is not shown.
         let shown = || if after_secret { "…".to_owned() } else { name.to_owned() };
-        let key = Key::find(name).ok_or_else(|| Error::UnknownKeyword { name: shown(), position })?;
+        let key = Keyword::find(name).ok_or_else(|| Error::UnknownKeyword { name: shown(), position })?;
         let value = skip_blanks(value);
         let (value, after) = match value.strip_prefix('\'') {
             Some(quoted) => {
@@ -92,20 +92,20 @@ fn parse_uri(text: &str) -> Result<Parameters, Error> {
     let mut rest = text;
     if let Some(at) = text.find(['@', '/']).filter(|at| text.as_bytes()[*at] == b'@') {
         let (user, password) = text[..at].split_once(':').unwrap_or((&text[..at], ""));
-        store_unless_empty(&mut parameters, Key::User, user)?;
-        store_unless_empty(&mut parameters, Key::Password, password)?;
+        store_unless_empty(&mut parameters, Keyword::User, user)?;
+        store_unless_empty(&mut parameters, Keyword::Password, password)?;
         rest = &text[at + 1..];
     }
     let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (hosts, ports) = parse_authority(&rest[..authority_end])?;
-    store_unless_empty(&mut parameters, Key::Host, &hosts)?;
-    store_unless_empty(&mut parameters, Key::Port, &ports)?;
+    store_unless_empty(&mut parameters, Keyword::Host, &hosts)?;
+    store_unless_empty(&mut parameters, Keyword::Port, &ports)?;
     let (path, query) = match rest[authority_end..].split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (&rest[authority_end..], None),
     };
     // An empty name would force the default; left out, PGDATABASE still counts.
-    store_unless_empty(&mut parameters, Key::DbName, path.strip_prefix('/').unwrap_or(path))?;
+    store_unless_empty(&mut parameters, Keyword::DbName, path.strip_prefix('/').unwrap_or(path))?;
     let query = query.filter(|query| !query.is_empty()).map(|query| query.strip_suffix('&').unwrap_or(query));
     for pair in query.into_iter().flat_map(|query| query.split('&')) {
         store_query(&mut parameters, pair)?;
@@ -142,15 +142,15 @@ fn store_query(parameters: &mut Parameters, pair: &str) -> Result<(), Error> {
     let (name, value) = (decode(name)?, decode(value)?);
     let (key, value) = match (name.as_str(), value.as_str()) {
         // What JDBC writes.
-        ("ssl", "true") => (Some(Key::SslMode), "require".to_owned()),
-        _ => (Key::find(&name), value),
+        ("ssl", "true") => (Some(Keyword::SslMode), "require".to_owned()),
+        _ => (Keyword::find(&name), value),
     };
     let key = key.ok_or(Error::UnknownQuery { name })?;
     parameters.insert(key, value);
     Ok(())
 }
 
-fn store_unless_empty(parameters: &mut Parameters, key: Key, encoded: &str) -> Result<(), Error> {
+fn store_unless_empty(parameters: &mut Parameters, key: Keyword, encoded: &str) -> Result<(), Error> {
     if !encoded.is_empty() {
         parameters.insert(key, decode(encoded)?);
     }

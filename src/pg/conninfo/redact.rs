@@ -74,7 +74,7 @@ fn find_uri_password(text: &str) -> Option<(usize, usize)> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Conninfo, Key};
+    use super::super::{Conninfo, Keyword};
     use super::*;
 
     #[test]
@@ -104,7 +104,7 @@ mod tests {
             password in "[a-z'\\\\\" @:/=.]{0,6}SECRET[a-z'\\\\\" @:/=.]{0,6}",
             form in prop::sample::select(vec!["host=a", "", "postgresql://h/d?user=u", "postgres://u@h"]),
         ) {
-            let conninfo = form.parse::<Conninfo>().unwrap().with(Key::Password, &password);
+            let conninfo = form.parse::<Conninfo>().unwrap().with(Keyword::Password, &password);
             let message = format!("\"{}\" is no good: {}.", conninfo.text(), conninfo.text());
             prop_assert!(!redact(&message).contains("SECRET"), "{}", redact(&message));
         }

@@ -6,7 +6,7 @@ use ini::{Ini, ParseOption};
 
 use super::Surroundings;
 use super::error::Error;
-use super::keywords::Key;
+use super::keywords::Keyword;
 use super::parse::Parameters;
 
 /// Where Debian's libpq looks when `PGSYSCONFDIR` is not set.
@@ -52,9 +52,9 @@ fn parse_group(bytes: &[u8], service: &str, path: &Path) -> Result<Option<Parame
     let Some(group) = file.section(Some(service)) else { return Ok(None) };
     let mut parameters = Parameters::new();
     for (name, value) in group {
-        let key = Key::find(name)
+        let key = Keyword::find(name)
             .ok_or_else(|| malformed(path, format!("service '{service}' has an unknown keyword '{name}'")))?;
-        if matches!(key, Key::Service | Key::ServiceFile) {
+        if matches!(key, Keyword::Service | Keyword::ServiceFile) {
             return Err(malformed(path, format!("service '{service}' names another service")));
         }
         parameters.entry(key).or_insert_with(|| value.to_owned());

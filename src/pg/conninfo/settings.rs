@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Surroundings;
 use super::error::Error;
 use super::hosts::Host;
-use super::keywords::Key;
+use super::keywords::Keyword;
 use super::overlay::Overlay;
 use super::tls_settings::TlsSettings;
 
@@ -102,13 +102,13 @@ impl AuthPolicy {
 
     /// Either a list of what is allowed, or one of what is not, each word with `!`.
     fn parse(overlay: &Overlay) -> Result<Self, Error> {
-        let Some(words) = overlay.list(Key::RequireAuth) else { return Ok(Self(None)) };
+        let Some(words) = overlay.list(Keyword::RequireAuth) else { return Ok(Self(None)) };
         let words: Vec<&str> = words.into_iter().map(str::trim).collect();
         let negative = words.iter().all(|word| word.starts_with('!'));
         let find = |word: &&str| {
             let name = if negative { &word[1..] } else { word };
             let method = AuthMethod::NAMES.iter().find(|(spelling, _)| *spelling == name);
-            method.map(|(_, method)| *method).ok_or_else(|| overlay.invalid(Key::RequireAuth))
+            method.map(|(_, method)| *method).ok_or_else(|| overlay.invalid(Keyword::RequireAuth))
         };
         let named = words.iter().map(find).collect::<Result<Vec<_>, _>>()?;
         let allowed = AuthMethod::NAMES.iter().map(|(_, method)| *method);
@@ -120,10 +120,10 @@ impl Settings {
     /// Checks and types what the overlay gives, and looks up passwords.
     pub(super) fn of(overlay: &Overlay, around: &Surroundings<'_>) -> Result<Self, Error> {
         refuse_unsupported(overlay)?;
-        let user = overlay.text(Key::User).unwrap_or(&around.user).to_owned();
-        let dbname = overlay.text(Key::DbName).unwrap_or(&user).to_owned();
+        let user = overlay.text(Keyword::User).unwrap_or(&around.user).to_owned();
+        let dbname = overlay.text(Keyword::DbName).unwrap_or(&user).to_owned();
         let session = overlay.choice(
-            Key::TargetSessionAttrs,
+            Keyword::TargetSessionAttrs,
             &[
                 ("any", TargetSession::Any),
                 ("read-write", TargetSession::ReadWrite),
@@ -133,10 +133,11 @@ impl Settings {
                 ("prefer-standby", TargetSession::PreferStandby),
             ],
         )?;
-        let random_order =
-            overlay.choice(Key::LoadBalanceHosts, &[("disable", false), ("random", true)])?.unwrap_or(false);
+        let random_order = overlay
+            .choice(Keyword::LoadBalanceHosts, &[("disable", false), ("random", true)])?
+            .unwrap_or(false);
         let channel_binding = overlay.choice(
-            Key::ChannelBinding,
+            Keyword::ChannelBinding,
             &[
                 ("disable", ChannelBinding::Disable),
                 ("prefer", ChannelBinding::Prefer),
@@ -146,17 +147,17 @@ impl Settings {
         Ok(Self {
             hosts: Host::list(overlay, around, &user, &dbname)?,
             random_order,
-            options: overlay.text(Key::Options).map(str::to_owned),
-            application_name: overlay.text(Key::ApplicationName).map(str::to_owned),
+            options: overlay.text(Keyword::Options).map(str::to_owned),
+            application_name: overlay.text(Keyword::ApplicationName).map(str::to_owned),
             connect_timeout: connect_timeout(overlay)?,
             keepalive: Keepalive::parse(overlay)?,
-            tcp_user_timeout_ms: positive(overlay, Key::TcpUserTimeout)?,
+            tcp_user_timeout_ms: positive(overlay, Keyword::TcpUserTimeout)?,
             tls: TlsSettings::parse(overlay, around)?,
             channel_binding: channel_binding.unwrap_or(ChannelBinding::Prefer),
             auth: AuthPolicy::parse(overlay)?,
-            require_peer: overlay.text(Key::RequirePeer).map(str::to_owned),
+            require_peer: overlay.text(Keyword::RequirePeer).map(str::to_owned),
             session: session.unwrap_or(TargetSession::Any),
-            replication: overlay.text(Key::Replication).is_some_and(|value| !is_false(value)),
+            replication: overlay.text(Keyword::Replication).is_some_and(|value| !is_false(value)),
             user,
             dbname,
         })
@@ -170,47 +171,50 @@ fn is_false(value: &str) -> bool {
 
 /// Less than two seconds are not enough to tell a dead host from a slow one: libpq rounds up.
 fn connect_timeout(overlay: &Overlay) -> Result<Option<Duration>, Error> {
-    let seconds = positive(overlay, Key::ConnectTimeout)?;
+    let seconds = positive(overlay, Keyword::ConnectTimeout)?;
     Ok(seconds.map(|seconds| Duration::from_secs(u64::from(seconds.max(2)))))
 }
 
 /// A number above zero; zero and less ask for the default.
-fn positive(overlay: &Overlay, key: Key) -> Result<Option<u32>, Error> {
+fn positive(overlay: &Overlay, key: Keyword) -> Result<Option<u32>, Error> {
     Ok(overlay.integer(key)?.and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0))
 }
 
 /// Refuses what asks for a mechanism or protection that only a libpq with GSSAPI or OAuth, or a newer protocol, has.
 fn refuse_unsupported(overlay: &Overlay) -> Result<(), Error> {
     const GSSAPI: &str = "GSSAPI is not supported";
-    let refuse = |key: Key, reason, asks: fn(&str) -> bool| match overlay.text(key) {
+    let refuse = |key: Keyword, reason, asks: fn(&str) -> bool| match overlay.text(key) {
         Some(value) if asks(value) => Err(overlay.not_supported(key, reason)),
         _ => Ok(()),
     };
-    refuse(Key::GssEncMode, "GSSAPI encryption is not supported", |mode| mode == "require")?;
-    overlay.choice(Key::GssEncMode, &[("disable", ()), ("prefer", ())])?;
-    refuse(Key::KrbSrvName, GSSAPI, |_| true)?;
-    refuse(Key::GssLib, GSSAPI, |_| true)?;
-    refuse(Key::GssDelegation, GSSAPI, |value| value != "0")?;
-    for key in [Key::OauthIssuer, Key::OauthClientId, Key::OauthClientSecret, Key::OauthScope] {
+    refuse(Keyword::GssEncMode, "GSSAPI encryption is not supported", |mode| mode == "require")?;
+    overlay.choice(Keyword::GssEncMode, &[("disable", ()), ("prefer", ())])?;
+    refuse(Keyword::KrbSrvName, GSSAPI, |_| true)?;
+    refuse(Keyword::GssLib, GSSAPI, |_| true)?;
+    refuse(Keyword::GssDelegation, GSSAPI, |value| value != "0")?;
+    for key in [Keyword::OauthIssuer, Keyword::OauthClientId, Keyword::OauthClientSecret, Keyword::OauthScope]
+    {
         refuse(key, "OAuth is not supported", |_| true)?;
     }
-    for key in [Key::ScramClientKey, Key::ScramServerKey] {
+    for key in [Keyword::ScramClientKey, Keyword::ScramServerKey] {
         refuse(key, "SCRAM pass-through is not supported; give a password", |_| true)?;
     }
-    refuse(Key::SslKeyLogFile, "TLS secrets are never written to a file", |_| true)?;
-    refuse(Key::MinProtocolVersion, "only protocol version 3.0 is supported", |version| version != "3.0")?;
-    overlay.choice(Key::MaxProtocolVersion, &[("3.0", ()), ("3.2", ()), ("latest", ())]).map(drop)
+    refuse(Keyword::SslKeyLogFile, "TLS secrets are never written to a file", |_| true)?;
+    refuse(Keyword::MinProtocolVersion, "only protocol version 3.0 is supported", |version| {
+        version != "3.0"
+    })?;
+    overlay.choice(Keyword::MaxProtocolVersion, &[("3.0", ()), ("3.2", ()), ("latest", ())]).map(drop)
 }
 
 impl Keepalive {
     /// On unless switched off.
     fn parse(overlay: &Overlay) -> Result<Option<Self>, Error> {
         let times = Self {
-            idle_secs: positive(overlay, Key::KeepalivesIdle)?,
-            interval_secs: positive(overlay, Key::KeepalivesInterval)?,
-            count: positive(overlay, Key::KeepalivesCount)?,
+            idle_secs: positive(overlay, Keyword::KeepalivesIdle)?,
+            interval_secs: positive(overlay, Keyword::KeepalivesInterval)?,
+            count: positive(overlay, Keyword::KeepalivesCount)?,
         };
-        let on = overlay.integer(Key::Keepalives)?.is_none_or(|value| value != 0);
+        let on = overlay.integer(Keyword::Keepalives)?.is_none_or(|value| value != 0);
         Ok(on.then_some(times))
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::pg::conninfo::keywords::Key;
+use crate::pg::conninfo::keywords::Keyword;
 
 fn parsed(text: &str) -> BTreeMap<&'static str, String> {
     let conninfo: Conninfo = text.parse().unwrap();
@@ -132,7 +132,7 @@ proptest! {
     fn values_that_are_added_are_read_back(
         value in "[^\0]*", form in prop::sample::select(vec!["", "host=x", "postgres://", "postgres://h/d?user=u"]),
     ) {
-        let conninfo = form.parse::<Conninfo>().unwrap().with(Key::Password, &value);
+        let conninfo = form.parse::<Conninfo>().unwrap().with(Keyword::Password, &value);
         let again: Conninfo = conninfo.text().parse().unwrap();
         prop_assert_eq!(again.get("password"), Some(value.as_str()));
         prop_assert_eq!(again, conninfo);
@@ -357,4 +357,18 @@ fn allowed_ways_to_authenticate_are_listed_or_excluded() {
     let except = policy("require_auth=!password,!none");
     assert!(except.allows(AuthMethod::Md5) && !except.allows(AuthMethod::Password));
     assert!(policy("").allows(AuthMethod::None));
+}
+
+proptest! {
+    #[test]
+    fn any_parameters_are_resolved_or_refused_without_panic(
+        parameters in prop::collection::vec((prop::sample::select(Keyword::all().collect::<Vec<_>>()), "[a-z0-9,!.:/@-]{0,6}"), 0..6),
+    ) {
+        let mut conninfo: Conninfo = "passfile=/nowhere".parse().unwrap();
+        for (key, value) in parameters.iter().filter(|(key, _)| *key != Keyword::ServiceFile) {
+            conninfo = conninfo.with(*key, value);
+        }
+        let around = Surroundings { variable: &|_| None, home: None, user: "os".into(), files: &Files::default() };
+        let _ = conninfo.resolve(&around);
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::Error;
-use super::keywords::Key;
+use super::keywords::Keyword;
 use super::overlay::Overlay;
 use super::{Secret, Surroundings};
 
@@ -72,9 +72,9 @@ pub(in crate::pg) enum TlsVersion {
 
 impl TlsSettings {
     pub(super) fn parse(overlay: &Overlay, around: &Surroundings<'_>) -> Result<Self, Error> {
-        let system_roots = overlay.text(Key::SslRootCert) == Some("system");
+        let system_roots = overlay.text(Keyword::SslRootCert) == Some("system");
         let mode = overlay.choice(
-            Key::SslMode,
+            Keyword::SslMode,
             &[
                 ("disable", SslMode::Disable),
                 ("allow", SslMode::Allow),
@@ -86,17 +86,18 @@ impl TlsSettings {
         )?;
         let mode = mode.unwrap_or(if system_roots { SslMode::VerifyFull } else { SslMode::Prefer });
         if system_roots && mode != SslMode::VerifyFull {
-            return Err(overlay.contradiction(Key::SslMode, "sslrootcert=system needs 'verify-full'"));
+            return Err(overlay.contradiction(Keyword::SslMode, "sslrootcert=system needs 'verify-full'"));
         }
-        let direct =
-            overlay.choice(Key::SslNegotiation, &[("postgres", false), ("direct", true)])?.unwrap_or(false);
+        let direct = overlay
+            .choice(Keyword::SslNegotiation, &[("postgres", false), ("direct", true)])?
+            .unwrap_or(false);
         if direct && mode < SslMode::Require {
             let reason = "sslnegotiation=direct needs 'require', 'verify-ca' or 'verify-full'";
-            return Err(overlay.contradiction(Key::SslMode, reason));
+            return Err(overlay.contradiction(Keyword::SslMode, reason));
         }
         let default = |name: &str| Some(around.home.as_ref()?.join(".postgresql").join(name));
-        let path = |key: Key| overlay.text(key).map(PathBuf::from);
-        let optional = |key: Key, name: &str| {
+        let path = |key: Keyword| overlay.text(key).map(PathBuf::from);
+        let optional = |key: Keyword, name: &str| {
             let named = path(key).map(|path| OptionalFile { path, named: true });
             named.or_else(|| Some(OptionalFile { path: default(name)?, named: false }))
         };
@@ -107,16 +108,17 @@ impl TlsSettings {
             roots: if system_roots {
                 Roots::System
             } else {
-                Roots::File(path(Key::SslRootCert).or_else(|| default("root.crt")))
+                Roots::File(path(Keyword::SslRootCert).or_else(|| default("root.crt")))
             },
             // libpq looks for its own list of revoked certificates only when no other is named.
-            crl: optional(Key::SslCrl, "root.crl").filter(|crl| crl.named || path(Key::SslCrlDir).is_none()),
-            crl_dir: path(Key::SslCrlDir),
+            crl: optional(Keyword::SslCrl, "root.crl")
+                .filter(|crl| crl.named || path(Keyword::SslCrlDir).is_none()),
+            crl_dir: path(Keyword::SslCrlDir),
             certificate_mode: certificate_mode(overlay)?,
-            certificate: optional(Key::SslCert, "postgresql.crt"),
-            key: path(Key::SslKey).or_else(|| default("postgresql.key")),
-            key_password: overlay.text(Key::SslPassword).map(|text| Secret::new(text.to_owned())),
-            server_name: overlay.choice(Key::SslSni, &[("0", false), ("1", true)])?.unwrap_or(true),
+            certificate: optional(Keyword::SslCert, "postgresql.crt"),
+            key: path(Keyword::SslKey).or_else(|| default("postgresql.key")),
+            key_password: overlay.text(Keyword::SslPassword).map(|text| Secret::new(text.to_owned())),
+            server_name: overlay.choice(Keyword::SslSni, &[("0", false), ("1", true)])?.unwrap_or(true),
             min_version,
             max_version,
         })
@@ -129,17 +131,17 @@ fn certificate_mode(overlay: &Overlay) -> Result<CertificateMode, Error> {
         ("allow", Some(CertificateMode::WhenAsked)),
         ("require", None),
     ];
-    match overlay.choice(Key::SslCertMode, &MODES)? {
+    match overlay.choice(Keyword::SslCertMode, &MODES)? {
         None => Ok(CertificateMode::WhenAsked),
         Some(Some(mode)) => Ok(mode),
         Some(None) => Err(overlay
-            .not_supported(Key::SslCertMode, "whether the server asked for a certificate is not known")),
+            .not_supported(Keyword::SslCertMode, "whether the server asked for a certificate is not known")),
     }
 }
 
 /// The oldest and the newest version allowed; TLS 1.2 is the oldest unless the string says otherwise.
 fn version_range(overlay: &Overlay) -> Result<(Option<TlsVersion>, Option<TlsVersion>), Error> {
-    let version = |key: Key| {
+    let version = |key: Keyword| {
         let Some(text) = overlay.text(key) else { return Ok(None) };
         match text.to_ascii_lowercase().as_str() {
             "tlsv1" => Ok(Some(TlsVersion::V1_0)),
@@ -149,10 +151,12 @@ fn version_range(overlay: &Overlay) -> Result<(Option<TlsVersion>, Option<TlsVer
             _ => Err(overlay.invalid(key)),
         }
     };
-    let min = version(Key::SslMinProtocolVersion)?.or(Some(TlsVersion::V1_2));
-    let max = version(Key::SslMaxProtocolVersion)?;
+    let min = version(Keyword::SslMinProtocolVersion)?.or(Some(TlsVersion::V1_2));
+    let max = version(Keyword::SslMaxProtocolVersion)?;
     if max.is_some_and(|max| Some(max) < min) {
-        return Err(overlay.contradiction(Key::SslMaxProtocolVersion, "it is below ssl_min_protocol_version"));
+        return Err(
+            overlay.contradiction(Keyword::SslMaxProtocolVersion, "it is below ssl_min_protocol_version")
+        );
     }
     Ok((min, max))
 }

@@ -1,8 +1,8 @@
 use super::super::client::Client;
 use super::super::error::Error;
 use super::super::session::Request;
-use super::moment;
 use super::wal::segment_before;
+use super::{moment, timeline_name};
 use crate::types::{Lsn, SegmentSize, Timeline, Timestamp, WalSegment};
 
 /// Where a backup begins.
@@ -48,17 +48,15 @@ impl Client {
         const PURPOSE: &str = "start a backup";
         let sql = &self.features().sql;
         let start = format!(
-            "SELECT start.lsn::pg_catalog.text AS lsn, {} AS time, \
-             pg_catalog.lpad(pg_catalog.to_hex((pg_catalog.pg_control_checkpoint()).timeline_id), 8, '0') AS timeline \
-             FROM {} AS start(lsn)",
+            "SELECT start.lsn::pg_catalog.text AS lsn, {} AS time, {} AS timeline FROM {} AS start(lsn)",
             moment("pg_catalog.now()"),
+            timeline_name("(pg_catalog.pg_control_checkpoint()).timeline_id"),
             sql.start_backup,
         );
         let start = Request::with(start, &[label, if fast { "true" } else { "false" }]);
         let [_, rows] = self.batch(PURPOSE, [Request::plain(sql.no_timeouts), start])?;
         let record = self.single(PURPOSE, rows)?;
-        let lsn: Lsn = record.required("lsn", record.parse("lsn")?)?;
-        let timeline = record.required("timeline", record.parse("timeline")?)?;
+        let (lsn, timeline) = record.position()?;
         Ok(BackupStart {
             lsn,
             timeline,
@@ -74,16 +72,17 @@ impl Client {
     pub fn stop_backup(&self, size: SegmentSize) -> Result<BackupEnd, Error> {
         let sql = format!(
             "SELECT stop.lsn::pg_catalog.text AS lsn, stop.labelfile AS label, stop.spcmapfile AS map, \
-             {} AS time, pg_catalog.lpad(pg_catalog.to_hex(CASE WHEN pg_catalog.pg_is_in_recovery() \
-             THEN (pg_catalog.pg_control_recovery()).min_recovery_end_timeline \
-             ELSE (pg_catalog.pg_control_checkpoint()).timeline_id END), 8, '0') AS timeline \
-             FROM {} AS stop",
+             {} AS time, {} AS timeline FROM {} AS stop",
             moment("pg_catalog.clock_timestamp()"),
+            timeline_name(
+                "CASE WHEN pg_catalog.pg_is_in_recovery() \
+                 THEN (pg_catalog.pg_control_recovery()).min_recovery_end_timeline \
+                 ELSE (pg_catalog.pg_control_checkpoint()).timeline_id END"
+            ),
             self.features().sql.stop_backup,
         );
         let record = self.row("stop the backup", Request::plain(sql))?;
-        let lsn: Lsn = record.required("lsn", record.parse("lsn")?)?;
-        let timeline = record.required("timeline", record.parse("timeline")?)?;
+        let (lsn, timeline) = record.position()?;
         Ok(BackupEnd {
             lsn,
             timeline,

@@ -3,7 +3,7 @@ use super::super::error::Error;
 use super::super::session::Request;
 use super::moment;
 use super::{ArchiverStats, ServerSettings, WalPosition};
-use crate::types::{PgVersion, Timestamp};
+use crate::types::{PgVersion, SegmentSize, Timestamp};
 
 /// What `check`, `status`, `show-servers` and `backup` want to know, in one round trip.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +24,8 @@ pub struct ServerFacts {
     pub has_monitoring_privileges: bool,
     /// Whether our user may run CHECKPOINT.
     pub has_checkpoint_privilege: bool,
+    /// The size of a WAL segment.
+    pub segment_size: SegmentSize,
     /// The settings.
     pub settings: ServerSettings,
     /// The archiver.
@@ -46,7 +48,9 @@ impl Client {
         ];
         let [identity, settings, archiver, wal] = self.batch(PURPOSE, requests)?;
         let identity = self.single(PURPOSE, identity)?;
-        let settings = ServerSettings::of(&settings, features)?;
+        let segment_bytes = identity.get::<i64>("segment_bytes")?.unsigned_abs();
+        let segment_size =
+            SegmentSize::new(segment_bytes).map_err(|error| identity.unexpected(error.to_string()))?;
         let roles: Vec<String> = identity.get("roles")?;
         let has = |role: &str| roles.iter().any(|name| name == role);
         let is_superuser: bool = identity.get("is_superuser")?;
@@ -62,8 +66,9 @@ impl Client {
             has_backup_privileges: is_superuser || has_monitoring_privileges && may_execute,
             has_monitoring_privileges,
             has_checkpoint_privilege: is_superuser || has("pg_checkpoint"),
-            wal: WalPosition::of(&self.single(PURPOSE, wal)?, settings.segment_size)?,
-            settings,
+            wal: WalPosition::of(&self.single(PURPOSE, wal)?, segment_size)?,
+            segment_size,
+            settings: ServerSettings::of(&settings, features)?,
             archiver: ArchiverStats::of(&self.single(PURPOSE, archiver)?)?,
         })
     }
@@ -78,6 +83,7 @@ impl Client {
         };
         Request::plain(format!(
             "SELECT (pg_catalog.pg_control_system()).system_identifier::pg_catalog.text AS system_id, \
+             pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')) AS segment_bytes, \
              pg_catalog.pg_is_in_recovery() AS is_in_recovery, \
              pg_catalog.current_setting('is_superuser') = 'on' AS is_superuser, \
              ARRAY(SELECT rolname::pg_catalog.text FROM pg_catalog.pg_roles \

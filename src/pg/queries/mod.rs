@@ -18,11 +18,16 @@ use chrono::DateTime;
 
 use super::client::Record;
 use super::error::Error;
-use crate::types::Timestamp;
+use crate::types::{Lsn, Timeline, Timestamp};
 
 /// SQL that gives a `timestamptz` as text in the session's time zone, whatever its date style.
 fn moment(expression: &str) -> String {
     format!("pg_catalog.to_char({expression}, 'YYYY-MM-DD\"T\"HH24:MI:SS.USOF')")
+}
+
+/// SQL that gives a timeline number as file names have it.
+fn timeline_name(expression: &str) -> String {
+    format!("pg_catalog.lpad(pg_catalog.upper(pg_catalog.to_hex({expression})), 8, '0')")
 }
 
 impl Record<'_> {
@@ -36,5 +41,10 @@ impl Record<'_> {
     /// A value that cannot be missing.
     fn required<T>(&self, column: &str, value: Option<T>) -> Result<T, Error> {
         value.ok_or_else(|| self.unexpected(format!("column {column} is empty")))
+    }
+
+    /// The columns `lsn` and `timeline`, neither of them missing.
+    fn position(&self) -> Result<(Lsn, Timeline), Error> {
+        Ok((self.required("lsn", self.parse("lsn")?)?, self.required("timeline", self.parse("timeline")?)?))
     }
 }

@@ -5,7 +5,6 @@ use super::super::client::Record;
 use super::super::error::Error;
 use super::super::features::Features;
 use super::super::session::Request;
-use crate::types::SegmentSize;
 
 /// The settings of a server; `None` where the user may not know, or the version does not have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +35,6 @@ pub struct ServerSettings {
     pub max_replication_slots: Option<u64>,
     /// `max_wal_senders`.
     pub max_wal_senders: Option<u64>,
-    /// The size of a WAL segment.
-    pub segment_size: SegmentSize,
     /// `summarize_wal` (17 and later): `on` or `off`.
     pub summarize_wal: Option<String>,
     /// The names in `synchronous_standby_names`, without method and count.
@@ -64,7 +61,7 @@ impl ServerSettings {
         const NAMES: &str = "archive_command,archive_mode,archive_timeout,checkpoint_timeout,config_file,\
                              data_checksums,data_directory,hba_file,hot_standby,ident_file,\
                              max_replication_slots,max_wal_senders,summarize_wal,synchronous_standby_names,\
-                             wal_block_size,wal_compression,wal_level,wal_segment_size";
+                             wal_compression,wal_level";
         let sql = "SELECT name, setting, pg_catalog.current_setting(name) AS shown, sourcefile \
                    FROM pg_catalog.pg_settings \
                    WHERE name = ANY (pg_catalog.string_to_array($1, ',')) OR sourcefile IS NOT NULL";
@@ -83,12 +80,6 @@ impl ServerSettings {
         let shown = |name: &str| settings.get(name).and_then(|setting| setting.shown.clone());
         let number = |name: &str| raw(name).and_then(|text| text.parse().ok());
         let path = |name: &str| raw(name).map(PathBuf::from);
-        let (segment, block) = (raw("wal_segment_size"), raw("wal_block_size"));
-        let segment_size = features
-            .segment_size(&segment.unwrap_or_default(), &block.unwrap_or_default())
-            .map_err(|error| {
-                rows.first().map_or(Error::Local(error.to_string()), |row| row.unexpected(error.to_string()))
-            })?;
         let config_file = raw("config_file");
         sources.retain(|source| Some(source) != config_file.as_ref());
         Ok(Self {
@@ -105,7 +96,6 @@ impl ServerSettings {
             included_files: sources.into_iter().map(PathBuf::from).collect(),
             max_replication_slots: number("max_replication_slots"),
             max_wal_senders: number("max_wal_senders"),
-            segment_size,
             summarize_wal: raw("summarize_wal"),
             synchronous_standby_names: standby_names(&raw("synchronous_standby_names").unwrap_or_default()),
             wal_compression: raw("wal_compression"),

@@ -1,4 +1,6 @@
-use super::super::client::Client;
+use tokio_postgres::error::SqlState;
+
+use super::super::client::{Client, Record};
 use super::super::error::Error;
 use super::super::session::Request;
 use crate::types::Lsn;
@@ -34,7 +36,7 @@ impl Client {
                    FROM pg_catalog.pg_tablespace, pg_catalog.pg_tablespace_location(oid) AS location \
                    WHERE location <> '' ORDER BY spcname";
         let rows = self.rows("list tablespaces", Request::plain(sql))?;
-        let tablespace = |row: super::super::client::Record<'_>| {
+        let tablespace = |row: Record<'_>| {
             Ok(Tablespace { name: row.get("name")?, oid: row.get("oid")?, location: row.get("location")? })
         };
         rows.into_iter().map(tablespace).collect()
@@ -47,7 +49,9 @@ impl Client {
         let sql = "SELECT pg_catalog.sum(pg_catalog.pg_tablespace_size(oid))::pg_catalog.int8 AS bytes \
                    FROM pg_catalog.pg_tablespace";
         match self.row("measure the cluster", Request::plain(sql)) {
-            Err(Error::Refused { sqlstate, .. }) if sqlstate == "42501" => Ok(None),
+            Err(Error::Refused { sqlstate, .. }) if sqlstate == SqlState::INSUFFICIENT_PRIVILEGE.code() => {
+                Ok(None)
+            }
             answer => Ok(answer?.get::<Option<i64>>("bytes")?.and_then(|bytes| bytes.try_into().ok())),
         }
     }

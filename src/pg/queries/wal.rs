@@ -2,6 +2,7 @@ use super::super::client::{Client, Record};
 use super::super::error::Error;
 use super::super::features::Features;
 use super::super::session::Request;
+use super::timeline_name;
 use crate::types::{Lsn, SegmentSize, Timeline, WalSegment};
 
 /// How far the server has written its WAL; a standby, how far it has replayed it.
@@ -37,19 +38,23 @@ impl WalPosition {
     pub(super) fn request(features: &Features) -> Request {
         let sql = &features.sql;
         let (current, replayed, name) = (sql.current_lsn, sql.last_replay_lsn, sql.walfile_name);
+        let standby_timeline = timeline_name(
+            "GREATEST((pg_catalog.pg_control_checkpoint()).timeline_id, \
+             (pg_catalog.pg_control_recovery()).min_recovery_end_timeline)",
+        );
         Request::plain(format!(
-            "SELECT CASE WHEN r THEN {replayed} ELSE {current} END::pg_catalog.text AS lsn, \
-             CASE WHEN r THEN pg_catalog.lpad(pg_catalog.upper(pg_catalog.to_hex(GREATEST( \
-             (pg_catalog.pg_control_checkpoint()).timeline_id, \
-             (pg_catalog.pg_control_recovery()).min_recovery_end_timeline))), 8, '0') \
+            "SELECT CASE WHEN standby THEN {replayed} ELSE {current} END::pg_catalog.text AS lsn, \
+             CASE WHEN standby THEN {standby_timeline} \
              ELSE pg_catalog.left({name}({current}), 8) END AS timeline \
-             FROM pg_catalog.pg_is_in_recovery() AS r"
+             FROM pg_catalog.pg_is_in_recovery() AS standby"
         ))
     }
 
     pub(super) fn of(record: &Record<'_>, size: SegmentSize) -> Result<Option<Self>, Error> {
-        let Some(lsn) = record.parse("lsn")? else { return Ok(None) };
-        let timeline = record.required("timeline", record.parse("timeline")?)?;
+        if record.get::<Option<&str>>("lsn")?.is_none() {
+            return Ok(None);
+        }
+        let (lsn, timeline) = record.position()?;
         Ok(Some(Self { lsn, timeline, segment: segment_before(lsn, timeline, size) }))
     }
 }

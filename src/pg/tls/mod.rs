@@ -5,7 +5,6 @@
 
 mod names;
 
-use std::fmt::Write;
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -22,7 +21,7 @@ use openssl::x509::verify::X509VerifyFlags;
 
 use self::names::CertificateNames;
 use super::conninfo::{CertificateMode, OptionalFile, Roots, SslMode, TlsSettings, TlsVersion};
-use super::socket::describe;
+use super::socket;
 use crate::sys::{Files, fs};
 
 /// The protocol that servers from 17 on want to see named in the handshake.
@@ -31,7 +30,7 @@ const ALPN: &[u8] = b"postgresql";
 /// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    #[error("{source}: {}", describe(&source.source))]
+    #[error("{source}: {}", socket::describe(&source.source))]
     File { source: fs::Error },
     #[error("{what} '{path}' cannot be used: {reason}")]
     Unusable { what: &'static str, path: PathBuf, reason: String },
@@ -42,7 +41,7 @@ pub(super) enum Error {
     NoRoots(PathBuf),
     #[error("there is no home directory to find root certificate file '.postgresql/root.crt' in")]
     NoHome,
-    #[error("SSL error: {0}")]
+    #[error("{0}")]
     Library(String),
     #[error("SSL error: certificate verify failed: {0}")]
     Untrusted(&'static str),
@@ -199,6 +198,9 @@ fn load_identity(
 
 fn load_key(path: &Path, settings: &TlsSettings, files: &Files) -> Result<PKey<Private>, Error> {
     const WHAT: &str = "private key file";
+    if !exists(path, files)? {
+        return Err(reject(WHAT, path, "it does not exist, and there is a certificate that needs it"));
+    }
     let metadata = files.metadata(path)?;
     if !metadata.is_file() {
         return Err(reject(WHAT, path, "it is not a regular file"));
@@ -237,20 +239,25 @@ fn reject(what: &'static str, path: &Path, reason: impl Into<String>) -> Error {
 }
 
 fn unusable(what: &'static str, path: &Path, error: &ErrorStack) -> Error {
-    reject(what, path, reasons(error))
+    reject(what, path, reason(error))
 }
 
-/// What OpenSSL says, without codes and source files.
-fn reasons(stack: &ErrorStack) -> String {
-    let mut text = String::new();
-    for error in stack.errors() {
-        let separator = if text.is_empty() { "" } else { ", " };
-        let _ = write!(text, "{separator}{}", error.reason().unwrap_or("unknown reason"));
-        if let Some(data) = error.data() {
-            let _ = write!(text, " ({data})");
-        }
-    }
-    if text.is_empty() { "unknown reason".into() } else { text }
+/// What OpenSSL says of a connection.
+pub(super) fn describe(error: &openssl::ssl::Error) -> String {
+    let reason = match (error.ssl_error(), error.io_error()) {
+        (Some(stack), _) => reason(stack),
+        (None, Some(io)) if io.kind() == std::io::ErrorKind::WouldBlock => "timeout expired".into(),
+        (None, Some(io)) => socket::describe(io),
+        (None, None) => "the server closed the connection".into(),
+    };
+    format!("SSL error: {reason}")
+}
+
+/// What OpenSSL says first, without codes and source files: the rest follows from it.
+fn reason(stack: &ErrorStack) -> String {
+    let Some(error) = stack.errors().first() else { return "unknown reason".into() };
+    let reason = error.reason().unwrap_or("unknown reason");
+    error.data().map_or_else(|| reason.to_owned(), |data| format!("{reason} ({data})"))
 }
 
 fn handshake_error(error: HandshakeError<TcpStream>) -> Error {
@@ -262,19 +269,12 @@ fn handshake_error(error: HandshakeError<TcpStream>) -> Error {
     if verified != X509VerifyResult::OK {
         return Error::Untrusted(verified.error_string());
     }
-    let error = handshake.error();
-    let text = match (error.ssl_error(), error.io_error()) {
-        (Some(stack), _) => reasons(stack),
-        (None, Some(io)) if io.kind() == std::io::ErrorKind::WouldBlock => "timeout expired".into(),
-        (None, Some(io)) => describe(io),
-        (None, None) => "the server closed the connection during the handshake".into(),
-    };
-    Error::Library(text)
+    Error::Library(describe(handshake.error()))
 }
 
 impl From<ErrorStack> for Error {
     fn from(stack: ErrorStack) -> Self {
-        Self::Library(reasons(&stack))
+        Self::Library(format!("SSL error: {}", reason(&stack)))
     }
 }
 
