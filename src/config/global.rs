@@ -63,12 +63,12 @@ pub(super) fn load(path: &Path, section: &Section, notices: &mut Vec<Notice>) ->
         config_changes_queue: or_home(path_of(key!("config_changes_queue"))?),
         settings: Vec::new(),
     };
-    global.settings = listed(&options, &global)?;
+    global.settings = listed(&options, &global);
     Ok(global)
 }
 
 /// The items of the section and the three that are always known, sorted.
-fn listed(options: &Options<'_>, global: &Global) -> Result<Vec<(String, Value, Source)>, Error> {
+fn listed(options: &Options<'_>, global: &Global) -> Vec<(String, Value, Source)> {
     let path = |path: &Path| Value::Text(path.to_string_lossy().into_owned());
     let known = [
         ("barman_lock_directory", path(&global.lock_directory)),
@@ -78,7 +78,9 @@ fn listed(options: &Options<'_>, global: &Global) -> Result<Vec<(String, Value, 
     let mut listed = Vec::new();
     for entry in &options.section.entries {
         if known.iter().all(|(name, _)| *name != entry.name) {
-            let value = options.raw(&entry.name)?.map_or(Value::Null, Value::Text);
+            // What refers to a server's options is listed as it is written.
+            let text = options.raw(&entry.name).unwrap_or_else(|_| Some(entry.written().to_owned()));
+            let value = text.map_or(Value::Null, Value::Text);
             listed.push((entry.name.clone(), value, Source::File(entry.place.clone())));
         }
     }
@@ -87,7 +89,7 @@ fn listed(options: &Options<'_>, global: &Global) -> Result<Vec<(String, Value, 
         listed.push((name.to_owned(), value, source.unwrap_or_default()));
     }
     listed.sort_by(|one, other| one.0.cmp(&other.0));
-    Ok(listed)
+    listed
 }
 
 /// The options of the section.

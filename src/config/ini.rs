@@ -53,15 +53,15 @@ pub enum Fault {
     /// Bytes that are no text.
     #[error("not UTF-8 text")]
     NotText,
-    /// An option that belongs to no section.
+    /// An option that belongs to no section: its name, since its value may be a secret.
     #[error("'{0}' stands before the first [section]")]
     OutsideSection(String),
     /// Neither a header nor an option.
     #[error("'{0}' is neither '[section]' nor 'option = value'")]
     NoDelimiter(String),
     /// A delimiter without a name before it.
-    #[error("'{0}' has no option name before the delimiter")]
-    NoName(String),
+    #[error("no option name before the delimiter")]
+    NoName,
 }
 
 /// Reads a file; a byte order mark is passed over.
@@ -166,15 +166,17 @@ impl Scanner {
     }
 
     fn set(&mut self, content: &str, line: u32) -> Result<(), Fault> {
+        let option = content.split_once(['=', ':']);
         if self.section.is_none() {
-            return Err(Fault::OutsideSection(content.to_owned()));
+            let name = option.map_or(content, |(name, _)| name.trim_end_matches(is_blank));
+            return Err(Fault::OutsideSection(name.to_owned()));
         }
-        let Some((name, value)) = content.split_once(['=', ':']) else {
+        let Some((name, value)) = option else {
             return Err(Fault::NoDelimiter(content.to_owned()));
         };
         let name = name.trim_end_matches(is_blank).to_lowercase();
         if name.is_empty() {
-            return Err(Fault::NoName(content.to_owned()));
+            return Err(Fault::NoName);
         }
         let text = value.trim_start_matches(is_blank).to_owned();
         let entry = Entry { name, text, line };
@@ -228,9 +230,9 @@ mod tests {
     #[test]
     fn errors_name_the_line_and_its_text() {
         let said = |bytes: &[u8]| parse(bytes).unwrap_err().to_string();
-        assert_eq!(said(b"\nx = 1\n"), "line 2: 'x = 1' stands before the first [section]");
+        assert_eq!(said(b"\nx = 1\n"), "line 2: 'x' stands before the first [section]");
         assert_eq!(said(b"[a]\n  word\n"), "line 2: 'word' is neither '[section]' nor 'option = value'");
-        assert_eq!(said(b"[a]\n= 1"), "line 2: '= 1' has no option name before the delimiter");
+        assert_eq!(said(b"[a]\n= 1"), "line 2: no option name before the delimiter");
         assert_eq!(said(b"[a]\nx = \xff\n"), "line 2: not UTF-8 text");
     }
 

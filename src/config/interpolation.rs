@@ -13,7 +13,7 @@ const MAX_DEPTH: u32 = 10;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// A `%` that begins nothing.
-    #[error("has a single '%' (write '%%' for a percent sign)")]
+    #[error("has a single '%' (a percent sign is written '%%%%')")]
     Percent,
     /// A `%(` without its end.
     #[error("has '%(' without ')s'")]

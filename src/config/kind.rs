@@ -330,7 +330,10 @@ fn parse_level(text: &str) -> Result<Value, String> {
 }
 
 fn expanded(path: &str) -> Value {
-    Value::Text(env::expand_home(path).to_string_lossy().into_owned())
+    Value::Text(match path.starts_with("~/") {
+        true => env::expand_home(path).to_string_lossy().into_owned(),
+        false => path.to_owned(),
+    })
 }
 
 /// Whether a URL names a bucket or container of one of the known object stores.

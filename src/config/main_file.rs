@@ -70,8 +70,11 @@ impl MainFile {
     pub fn load_servers(mut self, files: &Files) -> Result<Config, Error> {
         self.load_directory(files)?;
         self.load_automatic_file(files)?;
-        let home = self.global.barman_home.to_string_lossy().into_owned();
-        let build::Built { mut servers, models, notices } = build::build(&self.sections, &home)?;
+        let built = match self.sections.get(GLOBAL) {
+            Some(global) => build::build(&self.sections, global, &self.global.barman_home.to_string_lossy())?,
+            None => build::Built::default(),
+        };
+        let build::Built { mut servers, models, notices } = built;
         let mut warnings = self.warnings;
         warnings.extend(notices);
 

@@ -23,10 +23,14 @@ mod notice;
 mod paths;
 mod place;
 mod raw;
+#[cfg(test)]
+mod reference;
 pub mod schema;
 mod sections;
 mod select;
 mod server;
+#[cfg(test)]
+mod tests;
 mod toml;
 mod value;
 

@@ -1,9 +1,10 @@
 //! Servers must not share directories: what one deletes would be another's.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
+use super::schema::{Key, key};
 use super::server::ServerConfig;
 use crate::sys::{Files, env};
 
@@ -17,13 +18,13 @@ pub(super) struct Conflicts {
 }
 
 /// The options whose directories belong to one server and purpose, in the order they are looked at.
-const LABELS: [&str; 6] = [
-    "backup_directory",
-    "basebackups_directory",
-    "errors_directory",
-    "incoming_wals_directory",
-    "streaming_wals_directory",
-    "wals_directory",
+const DIRECTORIES: [Key; 6] = [
+    key!("backup_directory"),
+    key!("basebackups_directory"),
+    key!("errors_directory"),
+    key!("incoming_wals_directory"),
+    key!("streaming_wals_directory"),
+    key!("wals_directory"),
 ];
 
 /// Looks for directories that are the same when all links are followed, those that do not exist yet included.
@@ -33,7 +34,7 @@ pub(super) fn find_conflicts(servers: &BTreeMap<String, ServerConfig>, files: &F
     let mut conflicts = Conflicts::default();
     for server in servers.values() {
         for (label, path) in directories(server) {
-            let real = resolver.resolve(&path);
+            let real = resolver.resolve(path);
             let Some((owner, other)) = owners.get(&real) else {
                 owners.insert(real, (server.name(), label));
                 continue;
@@ -57,18 +58,16 @@ pub(super) fn find_conflicts(servers: &BTreeMap<String, ServerConfig>, files: &F
     conflicts
 }
 
-fn directories(server: &ServerConfig) -> impl Iterator<Item = (&'static str, PathBuf)> {
-    let mut directories = server.directories();
-    LABELS.into_iter().filter_map(move |label| {
-        let index = directories.iter().position(|(name, _)| *name == label)?;
-        Some(directories.swap_remove(index))
-    })
+fn directories(server: &ServerConfig) -> impl Iterator<Item = (&'static str, &Path)> {
+    let set = DIRECTORIES.into_iter().filter_map(|key| Some((key.name(), server.value(key).as_text()?)));
+    set.filter(|(_, path)| !path.contains("://")).map(|(label, path)| (label, Path::new(path)))
 }
 
-/// Follows links, and remembers the directories it has seen: thousands of paths share their beginnings.
+/// Follows links, and remembers the directories it has seen: thousands of paths share theirs.
 struct Resolver<'a> {
     files: &'a Files,
-    known: HashMap<PathBuf, PathBuf>,
+    /// The real path of each directory, by the path it was asked for.
+    known: HashMap<OsString, PathBuf>,
 }
 
 impl Resolver<'_> {
@@ -78,42 +77,50 @@ impl Resolver<'_> {
         if path.is_relative() {
             start = env::current_dir().unwrap_or(start);
         }
-        self.walk(start, path, 0)
+        self.resolve_from(&start, path, 0)
     }
 
-    fn walk(&mut self, start: PathBuf, path: &Path, links: u32) -> PathBuf {
-        /// As many as the kernel follows.
-        const MAX_LINKS: u32 = 40;
-        let mut real = start;
-        for component in path.components() {
-            match component {
-                Component::RootDir => real = PathBuf::from("/"),
-                Component::CurDir | Component::Prefix(_) => {}
-                Component::ParentDir => {
-                    real.pop();
-                }
-                Component::Normal(name) if links < MAX_LINKS => {
-                    real = self.enter(&real, name.to_owned(), links)
-                }
-                Component::Normal(name) => real.push(name),
-            }
+    fn resolve_from(&mut self, start: &Path, path: &Path, links: u32) -> PathBuf {
+        let Some(last) = path.components().next_back() else { return start.to_owned() };
+        let dir = match path.parent() {
+            Some(parent) => self.resolve_dir(start, parent, links),
+            None => start.to_owned(),
+        };
+        match last {
+            Component::RootDir => PathBuf::from("/"),
+            Component::CurDir | Component::Prefix(_) => dir,
+            Component::ParentDir => parent(&dir).to_owned(),
+            Component::Normal(name) => self.follow(&dir, name, links),
         }
+    }
+
+    fn resolve_dir(&mut self, start: &Path, dir: &Path, links: u32) -> PathBuf {
+        if dir.is_relative() {
+            return self.resolve_from(start, dir, links);
+        }
+        if let Some(real) = self.known.get(dir.as_os_str()) {
+            return real.clone();
+        }
+        let real = self.resolve_from(start, dir, links);
+        self.known.insert(dir.as_os_str().to_owned(), real.clone());
         real
     }
 
     /// The real path of an entry of a real directory.
-    fn enter(&mut self, dir: &Path, name: OsString, links: u32) -> PathBuf {
+    fn follow(&mut self, dir: &Path, name: &OsStr, links: u32) -> PathBuf {
+        /// As many as the kernel follows.
+        const MAX_LINKS: u32 = 40;
         let path = dir.join(name);
-        if let Some(real) = self.known.get(&path) {
-            return real.clone();
+        match self.files.read_link(&path) {
+            Ok(Some(target)) if links < MAX_LINKS => self.resolve_from(dir, &target, links + 1),
+            _ => path,
         }
-        let real = match self.files.read_link(&path) {
-            Ok(Some(target)) => self.walk(dir.to_owned(), &target, links + 1),
-            Ok(None) | Err(_) => path.clone(),
-        };
-        self.known.insert(path, real.clone());
-        real
     }
+}
+
+/// The root directory is its own parent.
+fn parent(dir: &Path) -> &Path {
+    dir.parent().unwrap_or(dir)
 }
 
 #[cfg(test)]

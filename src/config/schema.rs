@@ -83,17 +83,65 @@ pub enum Topic {
     Copy,
     Archiving,
     Compression,
-    Checks,
     Retention,
+    Checks,
     Restore,
     Hooks,
     Streaming,
     Encryption,
     Nodes,
+    Models,
     Cloud,
     Snapshots,
-    Models,
     Deprecated,
+}
+
+impl Topic {
+    /// All of them, in their order.
+    pub const ALL: [Self; 18] = [
+        Self::Installation,
+        Self::Server,
+        Self::Directories,
+        Self::Backup,
+        Self::Copy,
+        Self::Archiving,
+        Self::Compression,
+        Self::Retention,
+        Self::Checks,
+        Self::Restore,
+        Self::Hooks,
+        Self::Streaming,
+        Self::Encryption,
+        Self::Nodes,
+        Self::Models,
+        Self::Cloud,
+        Self::Snapshots,
+        Self::Deprecated,
+    ];
+
+    /// The heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Installation => "The installation",
+            Self::Server => "The server",
+            Self::Directories => "Directories of a server",
+            Self::Backup => "Backup",
+            Self::Copy => "Copying files",
+            Self::Archiving => "Archiving WAL",
+            Self::Compression => "Compressing WAL",
+            Self::Retention => "What is kept",
+            Self::Checks => "What is checked",
+            Self::Restore => "Restore",
+            Self::Hooks => "Hook scripts",
+            Self::Streaming => "Streaming from PostgreSQL",
+            Self::Encryption => "Encryption",
+            Self::Nodes => "Passive nodes",
+            Self::Models => "Models",
+            Self::Cloud => "Object stores",
+            Self::Snapshots => "Disk snapshots",
+            Self::Deprecated => "Deprecated",
+        }
+    }
 }
 
 /// The place of an option in the table.

@@ -113,9 +113,8 @@ impl Section {
 
     /// A further file may say of the installation only what the main file says.
     fn ensure_unchanged_by(&self, raw: RawSection) -> Result<(), Error> {
-        let differs = |entry: &RawEntry| {
-            self.entry(&entry.name).map(|own| own.text.content()) != Some(entry.text.content())
-        };
+        let differs =
+            |entry: &RawEntry| self.entry(&entry.name).map(Entry::written) != Some(entry.text.content());
         match raw.entries.into_iter().find(differs) {
             Some(entry) => Err(Error::GlobalElsewhere { place: entry.place, option: entry.name }),
             None => Ok(()),
@@ -172,6 +171,11 @@ impl Section {
 }
 
 impl Entry {
+    /// Its text as it is written.
+    pub fn written(&self) -> &str {
+        self.text.content()
+    }
+
     /// Whether its text means something else for every server.
     pub fn has_references(&self) -> bool {
         matches!(&self.text, RawText::Ini(raw) if raw.contains('%'))

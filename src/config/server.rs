@@ -4,6 +4,7 @@ pub(super) mod build;
 mod choices;
 mod finish;
 mod rules;
+mod settings;
 mod support;
 mod values;
 
@@ -18,16 +19,9 @@ pub use choices::{
 };
 pub(super) use finish::finish;
 pub(super) use rules::check;
+pub use settings::Setting;
+use settings::Settings;
 pub use values::{BackupOptions, Encryption, Hooks, RecoveryOptions, Retry};
-
-/// A value and who set it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Setting {
-    /// The value.
-    pub value: Value,
-    /// Who set it.
-    pub source: Source,
-}
 
 /// What a model changes of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +42,7 @@ pub struct Change {
 pub struct ServerConfig {
     name: String,
     place: Place,
-    /// One for each row of the table, empty where servers have none.
-    settings: Vec<Setting>,
+    settings: Settings,
     active_model: Option<String>,
     problems: Vec<String>,
     retention_fault: Option<String>,
@@ -99,19 +92,19 @@ impl ServerConfig {
 
     /// The value of an option.
     pub fn value(&self, key: Key) -> &Value {
-        &self.settings[key.index()].value
+        &self.settings.get(key).value
     }
 
     /// Who set an option.
     pub fn source(&self, key: Key) -> &Source {
-        &self.settings[key.index()].source
+        &self.settings.get(key).source
     }
 
     /// All options with their values, and the name, sorted: what `show-servers` lists.
     pub fn settings(&self) -> impl Iterator<Item = (&'static str, Value, Source)> {
         let options = Key::all().filter(|key| key.def().scope.is_of_servers());
         let listed = options.map(|key| {
-            let Setting { value, source } = self.settings[key.index()].clone();
+            let Setting { value, source } = self.settings.get(key).clone();
             (key.name(), value, source)
         });
         let name = ("name", Value::Text(self.name.clone()), Source::Default);
@@ -135,7 +128,7 @@ impl ServerConfig {
     /// Lays `model` over the settings.
     pub(super) fn adopt(&mut self, model: &Model) {
         for (key, setting) in model.overrides() {
-            self.settings[key.index()] = setting.clone();
+            self.settings.set(key, setting.clone());
         }
         self.active_model = Some(model.name().to_owned());
         self.is_toml |= model.is_toml();
@@ -144,7 +137,7 @@ impl ServerConfig {
     /// Notes why the settings cannot work.
     pub(super) fn disable(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());
-        self.settings[key!("disabled").index()].value = Value::Bool(true);
+        self.settings.replace(key!("disabled"), Value::Bool(true));
     }
 
     fn flag(&self, key: Key) -> bool {

@@ -1,6 +1,7 @@
 //! From the sections of the files to servers and models: who sets an option, and what it is then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::super::error::Error;
 use super::super::kind::{Asked, INVALID_BOOL, Kind, parse_bool};
@@ -10,6 +11,7 @@ use super::super::place::Source;
 use super::super::schema::{Key, Scope};
 use super::super::sections::{Entry, GLOBAL, Section, Sections, Text};
 use super::super::value::Value;
+use super::settings::Settings;
 use super::{ServerConfig, Setting};
 
 /// What the sections turn into.
@@ -20,42 +22,54 @@ pub(in crate::config) struct Built {
     pub notices: Vec<Notice>,
 }
 
-/// Makes servers and models of all sections but the one of the installation.
-pub(in crate::config) fn build(sections: &Sections, barman_home: &str) -> Result<Built, Error> {
-    let global = sections.get(GLOBAL);
-    let mut builder = Builder {
-        barman_home,
-        global,
-        inherited: global.map(options_of).unwrap_or_default(),
-        common: vec![None; Key::COUNT],
-        built: Built::default(),
-    };
-    builder.warn_about_global_options();
+/// Makes servers and models of all sections but the one of the installation, `global`.
+pub(in crate::config) fn build(
+    sections: &Sections,
+    global: &Section,
+    barman_home: &str,
+) -> Result<Built, Error> {
+    let mut built = Built { notices: global_notices(global), ..Built::default() };
+    let mut inheritance = Inheritance::new(global, barman_home)?;
     for section in sections.iter().filter(|section| section.name != GLOBAL) {
-        if section.name == "all" {
-            let (place, name) = (section.place.clone(), section.name.clone());
-            return Err(Error::Reserved { place, name });
+        let name = section.name.clone();
+        if name == "all" {
+            return Err(Error::Reserved { place: section.place.clone(), name });
         }
         if is_model(section)? {
-            builder.add_model(section)?;
+            let model = build_model(section, &mut built.notices)?;
+            built.models.insert(name, model);
         } else {
-            builder.add_server(section)?;
+            let server = inheritance.build_server(section, &mut built.notices)?;
+            built.servers.insert(name, server);
         }
     }
-    Ok(builder.built)
+    Ok(built)
 }
 
-/// The entry of each option.
-type Options<'a> = Vec<Option<&'a Entry>>;
+/// Complains of what servers do not inherit.
+fn global_notices(global: &Section) -> Vec<Notice> {
+    let notice = |entry: &Entry| {
+        let notice = match entry.key.map(|key| key.def().scope) {
+            Some(Scope::Global | Scope::Inherited | Scope::InheritedModel) => return None,
+            Some(Scope::Server | Scope::ServerModel | Scope::Internal) => Notice::log_warning(format!(
+                "option '{}' has no effect in [barman]: only a server's own section can set it",
+                entry.name
+            )),
+            Some(Scope::Model) | None => invalid_option(entry, GLOBAL),
+        };
+        Some(notice.at(&entry.place))
+    };
+    global.entries.iter().filter_map(notice).collect()
+}
 
-fn options_of(section: &Section) -> Options<'_> {
-    let mut options = vec![None; Key::COUNT];
-    for entry in &section.entries {
-        if let Some(key) = entry.key {
-            options[key.index()] = Some(entry);
-        }
-    }
-    options
+fn invalid_options(section: &Section, is_allowed: fn(Scope) -> bool, notices: &mut Vec<Notice>) {
+    let is_known = |entry: &&Entry| entry.key.is_some_and(|key| is_allowed(key.def().scope));
+    let unknown = section.entries.iter().filter(|entry| !is_known(entry));
+    notices.extend(unknown.map(|entry| invalid_option(entry, &section.name).at(&entry.place)));
+}
+
+fn invalid_option(entry: &Entry, section: &str) -> Notice {
+    Notice::warning(format!("Invalid configuration option \"{}\" in [{section}] section.", entry.name))
 }
 
 /// Whether `model = true` makes the section a model.
@@ -77,177 +91,189 @@ fn is_model(section: &Section) -> Result<bool, Error> {
     })
 }
 
-struct Builder<'a> {
-    barman_home: &'a str,
-    global: Option<&'a Section>,
-    /// What `[barman]` sets.
-    inherited: Options<'a>,
-    /// What servers have that set nothing themselves, where it is the same for all of them.
-    common: Vec<Option<Setting>>,
-    built: Built,
+/// A model has what its section sets, and nothing else.
+fn build_model(section: &Section, notices: &mut Vec<Notice>) -> Result<Model, Error> {
+    invalid_options(section, Scope::is_of_models, notices);
+    let settable = |scope: Scope| scope.is_of_models() && scope != Scope::Internal;
+    let mut set = Vec::new();
+    for (key, entry) in options_of(section, settable) {
+        let setting = read(section, key, entry, &|_| None)?.or_complain(notices);
+        set.extend(setting.filter(|setting| setting.value != Value::Null).map(|setting| (key, setting)));
+    }
+    Model::new(section, set)
 }
 
-impl Builder<'_> {
-    fn warn_about_global_options(&mut self) {
-        let Some(global) = self.global else { return };
-        for entry in &global.entries {
-            let notice = match entry.key.map(|key| key.def().scope) {
-                Some(Scope::Global | Scope::Inherited | Scope::InheritedModel) => continue,
-                Some(Scope::Server | Scope::ServerModel | Scope::Internal) => Notice::log_warning(format!(
-                    "option '{}' has no effect in [barman]: only a server's own section can set it",
-                    entry.name
-                )),
-                Some(Scope::Model) | None => invalid_option(entry, GLOBAL),
+/// The options of a section, in the order of the table.
+fn options_of(section: &Section, is_wanted: impl Fn(Scope) -> bool) -> BTreeMap<Key, &Entry> {
+    let known = section.entries.iter().filter_map(|entry| Some((entry.key?, entry)));
+    known.filter(|(key, _)| is_wanted(key.def().scope)).collect()
+}
+
+/// What servers have that their own sections do not set.
+struct Inheritance<'a> {
+    barman_home: &'a str,
+    global: &'a Section,
+    /// The options of `[barman]` that servers inherit.
+    inherited: BTreeMap<Key, &'a Entry>,
+    /// The values that are the same for all who inherit them.
+    shared: Arc<[Setting]>,
+    /// The options whose value has to be made for each server.
+    individual: Vec<Key>,
+    /// What is to be said when a server inherits a value of `[barman]` that makes no sense.
+    faults: BTreeMap<Key, Notice>,
+}
+
+impl<'a> Inheritance<'a> {
+    fn new(global: &'a Section, barman_home: &'a str) -> Result<Self, Error> {
+        let inherited = options_of(global, Scope::is_inherited);
+        let mut shared = vec![Setting::default(); Key::COUNT];
+        let (mut individual, mut faults) = (Vec::new(), BTreeMap::new());
+        for key in Key::all().filter(|key| key.def().scope.is_of_servers()) {
+            let entry = inherited.get(&key);
+            if entry.is_some_and(|entry| entry.has_references()) {
+                individual.push(key);
+                continue;
+            }
+            let reading = match entry {
+                Some(entry) => read(global, key, entry, &|_| None)?,
+                None => Reading::Unset,
             };
-            self.built.notices.push(notice.at(&entry.place));
+            match reading {
+                Reading::Set(setting) => {
+                    shared[key.index()] = setting;
+                    continue;
+                }
+                Reading::Refused(notice) => drop(faults.insert(key, notice)),
+                Reading::Unset => {}
+            }
+            match is_template(key) {
+                true => individual.push(key),
+                false => shared[key.index()].value = default(key, &|_| None),
+            }
         }
+        Ok(Self { barman_home, global, inherited, shared: shared.into(), individual, faults })
     }
 
-    fn add_server(&mut self, section: &Section) -> Result<(), Error> {
-        self.warn_about_unknown(section, Scope::is_of_servers);
-        let own = options_of(section);
-        let mut settings: Vec<Setting> = Vec::with_capacity(Key::COUNT);
-        for key in Key::all() {
-            settings.push(match key.def().scope.is_of_servers() {
-                true => self.resolve(section, key, own[key.index()], &settings)?,
-                false => Setting::default(),
-            });
+    fn build_server(&mut self, section: &Section, notices: &mut Vec<Notice>) -> Result<ServerConfig, Error> {
+        invalid_options(section, Scope::is_of_servers, notices);
+        let own = options_of(section, |scope| scope.is_of_servers() && scope != Scope::Internal);
+        let mut settings = Settings::new(Arc::clone(&self.shared));
+        let keys: BTreeSet<Key> = own.keys().chain(&self.individual).copied().collect();
+        for key in keys {
+            let find = |name: &str| self.find(name, section, &settings);
+            let mut setting = match own.get(&key) {
+                Some(entry) => read(section, key, entry, &find)?.or_complain(notices),
+                None => None,
+            };
+            if setting.is_none() && self.individual.contains(&key) {
+                setting = Some(self.make(key, &find, notices)?);
+            }
+            if let Some(setting) = setting {
+                settings.set(key, setting);
+            }
         }
-        let is_toml = section.is_toml || self.global.is_some_and(|global| global.is_toml);
-        let server = ServerConfig {
+        let inherited_faults = self.faults.extract_if(.., |key, _| !settings.is_own(*key));
+        notices.extend(inherited_faults.map(|(_, notice)| notice));
+        Ok(ServerConfig {
             name: section.name.clone(),
             place: section.place.clone(),
             settings,
             active_model: None,
             problems: Vec::new(),
             retention_fault: None,
-            is_toml,
-        };
-        self.built.servers.insert(section.name.clone(), server);
-        Ok(())
+            is_toml: section.is_toml || self.global.is_toml,
+        })
     }
 
-    fn add_model(&mut self, section: &Section) -> Result<(), Error> {
-        self.warn_about_unknown(section, Scope::is_of_models);
-        let mut set = Vec::new();
-        for (key, entry) in Key::all().zip(options_of(section)) {
-            let scope = key.def().scope;
-            let Some(entry) = entry.filter(|_| scope.is_of_models() && scope != Scope::Internal) else {
-                continue;
-            };
-            let place = format!("[{}] section", section.name);
-            if let Some(value) = self.read(section, key, entry, &place, &|_| None)?
-                && value != Value::Null
-            {
-                set.push((key, Setting { value, source: Source::File(entry.place.clone()) }));
-            }
-        }
-        let model = Model::new(section, set)?;
-        self.built.models.insert(section.name.clone(), model);
-        Ok(())
-    }
-
-    fn warn_about_unknown(&mut self, section: &Section, is_allowed: fn(Scope) -> bool) {
-        let unknown =
-            section.entries.iter().filter(|entry| !entry.key.is_some_and(|k| is_allowed(k.def().scope)));
-        self.built.notices.extend(unknown.map(|entry| invalid_option(entry, &section.name).at(&entry.place)));
-    }
-
-    /// The first of the server's section, `[barman]` and the table that has a value for the option.
-    fn resolve(
-        &mut self,
-        section: &Section,
+    /// A value that refers to others of the same server.
+    fn make(
+        &self,
         key: Key,
-        own: Option<&Entry>,
-        earlier: &[Setting],
+        find: &dyn Fn(&str) -> Option<String>,
+        notices: &mut Vec<Notice>,
     ) -> Result<Setting, Error> {
-        let home = self.barman_home;
-        let find = |name: &str| find(name, home, section, earlier);
-        let scope = key.def().scope;
-        if let Some(entry) = own.filter(|_| scope != Scope::Internal) {
-            let place = format!("[{}] section", section.name);
-            if let Some(value) = self.read(section, key, entry, &place, &find)? {
-                return Ok(Setting { value, source: Source::File(entry.place.clone()) });
+        let inherited = match self.inherited.get(&key) {
+            Some(entry) => read(self.global, key, entry, find)?.or_complain(notices),
+            None => None,
+        };
+        Ok(inherited.unwrap_or_else(|| Setting { value: default(key, find), source: Source::Default }))
+    }
+
+    /// What `%(name)s` may refer to besides the section's own options.
+    fn find(&self, name: &str, section: &Section, settings: &Settings) -> Option<String> {
+        match name {
+            "name" => Some(section.name.clone()),
+            "barman_home" => Some(self.barman_home.to_owned()),
+            _ => match &settings.get(Key::find(name)?).value {
+                Value::Null => None,
+                value => Some(value.to_string()),
+            },
+        }
+    }
+}
+
+/// What becomes of an entry.
+enum Reading {
+    /// It sets the option, maybe to nothing.
+    Set(Setting),
+    /// The next level decides.
+    Unset,
+    /// The next level decides, because the text makes no sense.
+    Refused(Notice),
+}
+
+impl Reading {
+    fn or_complain(self, notices: &mut Vec<Notice>) -> Option<Setting> {
+        match self {
+            Self::Set(setting) => Some(setting),
+            Self::Unset => None,
+            Self::Refused(notice) => {
+                notices.push(notice);
+                None
             }
         }
-        if let Some(common) = &self.common[key.index()] {
-            return Ok(common.clone());
-        }
-        let inherited = self.inherited[key.index()].filter(|_| scope.is_inherited());
-        let default = key.def().default.unwrap_or_default();
-        let is_common = !inherited.is_some_and(Entry::has_references) && !default.contains('%');
-        let setting = match self.inherit(key, inherited, &find)? {
-            Some(setting) => setting,
-            None => Setting { value: self.default(key, &find), source: Source::Default },
-        };
-        if is_common {
-            self.common[key.index()] = Some(setting.clone());
-        }
-        Ok(setting)
-    }
-
-    fn inherit(
-        &mut self,
-        key: Key,
-        entry: Option<&Entry>,
-        find: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Option<Setting>, Error> {
-        let (Some(entry), Some(global)) = (entry, self.global) else { return Ok(None) };
-        let value = self.read(global, key, entry, "[barman] section", find)?;
-        Ok(value.map(|value| Setting { value, source: Source::File(entry.place.clone()) }))
-    }
-
-    /// The value of an entry; `None` when the next level decides, after a warning if the text makes no sense.
-    fn read(
-        &mut self,
-        section: &Section,
-        key: Key,
-        entry: &Entry,
-        place: &str,
-        find: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Option<Value>, Error> {
-        let (shown, reason) = match section.text(entry, find)? {
-            Text::Plain(text) => match key.def().kind.parse(&text, Asked { option: key.name(), place }) {
-                Ok(value) => return Ok(value.map(or_null)),
-                Err(reason) => (text, reason),
-            },
-            Text::Mistyped { shown, reason } => (shown, reason.to_owned()),
-        };
-        let option = key.name();
-        let warning =
-            format!("Ignoring invalid configuration value '{shown}' for key {option} in {place}: {reason}");
-        self.built.notices.push(Notice::warning(warning).at(&entry.place));
-        Ok(None)
-    }
-
-    /// The default, with its references filled in; nothing when one of them is nothing.
-    fn default(&self, key: Key, find: &dyn Fn(&str) -> Option<String>) -> Value {
-        let kind = key.def().kind;
-        let template = match (key.def().default, kind) {
-            (Some(template), _) => template,
-            (None, Kind::Set(_)) => "",
-            (None, _) => return Value::Null,
-        };
-        let Some(text) = filled(template, find) else { return Value::Null };
-        let asked = Asked { option: key.name(), place: "DEFAULTS" };
-        kind.parse(&text, asked).ok().flatten().map_or(Value::Null, or_null)
     }
 }
 
-/// What `%(name)s` may refer to besides the section's own options.
-fn find(name: &str, barman_home: &str, section: &Section, earlier: &[Setting]) -> Option<String> {
-    match name {
-        "name" => Some(section.name.clone()),
-        "barman_home" => Some(barman_home.to_owned()),
-        _ => match earlier.get(Key::find(name)?.index())?.value {
-            Value::Null => None,
-            ref value => Some(value.to_string()),
+fn read(
+    section: &Section,
+    key: Key,
+    entry: &Entry,
+    find: &dyn Fn(&str) -> Option<String>,
+) -> Result<Reading, Error> {
+    let (option, place) = (key.name(), format!("[{}] section", section.name));
+    let (shown, reason) = match section.text(entry, find)? {
+        Text::Plain(text) => match key.def().kind.parse(&text, Asked { option, place: &place }) {
+            Ok(Some(value)) => {
+                let source = Source::File(entry.place.clone());
+                return Ok(Reading::Set(Setting { value: or_null(value), source }));
+            }
+            Ok(None) => return Ok(Reading::Unset),
+            Err(reason) => (text, reason),
         },
-    }
+        Text::Mistyped { shown, reason } => (shown, reason.to_owned()),
+    };
+    let warning =
+        format!("Ignoring invalid configuration value '{shown}' for key {option} in {place}: {reason}");
+    Ok(Reading::Refused(Notice::warning(warning).at(&entry.place)))
 }
 
-fn invalid_option(entry: &Entry, section: &str) -> Notice {
-    Notice::warning(format!("Invalid configuration option \"{}\" in [{section}] section.", entry.name))
+/// Whether the default refers to other options.
+fn is_template(key: Key) -> bool {
+    key.def().default.is_some_and(|default| default.contains('%'))
+}
+
+/// The default, with its references filled in; nothing when one of them is nothing.
+fn default(key: Key, find: &dyn Fn(&str) -> Option<String>) -> Value {
+    let kind = key.def().kind;
+    let template = match (key.def().default, kind) {
+        (Some(template), _) => template,
+        (None, Kind::Set(_)) => "",
+        (None, _) => return Value::Null,
+    };
+    let Some(text) = filled(template, find) else { return Value::Null };
+    let asked = Asked { option: key.name(), place: "DEFAULTS" };
+    kind.parse(&text, asked).ok().flatten().map_or(Value::Null, or_null)
 }
 
 /// An option that is set to nothing is not set.

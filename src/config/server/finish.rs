@@ -111,7 +111,7 @@ impl Finish<'_> {
     }
 
     fn set(&mut self, key: Key, value: Value) {
-        self.server.settings[key.index()].value = value;
+        self.server.settings.replace(key, value);
     }
 
     fn fall_back(&mut self, key: Key, fault: &str, value: &str, instead: &str) {

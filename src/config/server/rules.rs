@@ -169,7 +169,7 @@ fn check_archivers(server: &mut ServerConfig, notices: &mut Vec<Notice>) {
             server.name
         )));
         notices.push(Notice::warning("Forcing 'archiver = on'"));
-        server.settings[key!("archiver").index()].value = Value::Bool(true);
+        server.settings.replace(key!("archiver"), Value::Bool(true));
     }
     let streams_only = server.streaming_archiver() && !server.archiver();
     if streams_only && (server.slot_name().is_none() || server.streaming_conninfo().is_none()) {
@@ -194,8 +194,7 @@ fn ensure_strategy(server: &mut ServerConfig, notices: &mut Vec<Notice>) {
 fn set_concurrent(server: &mut ServerConfig) {
     let mut words = BTreeSet::from(["concurrent_backup"]);
     words.extend(server.backup_options().external_configuration.then_some("external_configuration"));
-    let setting = &mut server.settings[key!("backup_options").index()];
-    setting.value = Value::Set(OptionSet { kind: &BACKUP_OPTIONS, words });
+    server.settings.replace(key!("backup_options"), Value::Set(OptionSet { kind: &BACKUP_OPTIONS, words }));
 }
 
 fn forbid(server: &mut ServerConfig, keys: &[Key], method: &str) {
