@@ -77,7 +77,9 @@ provide() {
 
 fetch_barman-3.19.1() {
     /usr/bin/python3 -m venv .
-    bin/pip --disable-pip-version-check install --quiet barman==3.19.1 psycopg2-binary
+    # Barman asks for psycopg2, which has to be compiled; psycopg2-binary is the same, ready made.
+    bin/pip --disable-pip-version-check install --quiet psycopg2-binary python-dateutil
+    bin/pip --disable-pip-version-check install --quiet --no-deps barman==3.19.1
 }
 
 fetch_postgresql-10() {

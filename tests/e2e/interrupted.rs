@@ -123,7 +123,7 @@ fn a_second_backup_of_the_same_server_is_refused_while_one_runs() {
     let mut world = World::new(Version::V15);
     let (running, id) = slow_backup(&mut world);
     world.site.barman("backup main").fails(1, &["another backup"]);
-    assert_eq!(world.site.backups(), [id.clone()]);
+    assert_eq!(world.site.backups(), std::slice::from_ref(&id));
     world.site.barman(&format!("delete main {id}")).fails(1, &["main"]);
     running.signal(Signal::SIGTERM);
     running.finish();

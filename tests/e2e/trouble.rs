@@ -48,7 +48,11 @@ fn postgresql_is_down() {
     world.site.barman("status main").ok().says("PostgreSQL version: FAILED");
     world.site.barman("backup main").fails(1, &["main"]);
     world.site.barman("switch-wal main").fails(1, &["main"]);
-    assert_eq!(world.site.backups(), [id.clone()], "a backup that could not begin leaves no record");
+    assert_eq!(
+        world.site.backups(),
+        std::slice::from_ref(&id),
+        "a backup that could not begin leaves no record"
+    );
     world.site.barman("archive-wal main").ok();
     world.site.barman("cron").ok();
     world.site.barman(&format!("show-backup main {id}")).ok();
@@ -250,7 +254,7 @@ fn incoming_files_that_cannot_be_read_stop_archiving_until_they_can() {
         fs::write(world.site.incoming().join(name), vec![name.as_bytes()[23]; 16 << 20]).unwrap();
     }
     let closed = world.site.incoming().join(names[1]);
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     let archived = |name: &str| world.site.indexed_wal().iter().any(|indexed| indexed == name);
     if !tools::testing_the_reference() {
         world.site.barman("archive-wal main").fails(1, &["main", closed.to_str().unwrap()]);
