@@ -48,7 +48,7 @@ pub use place::{Place, Source};
 pub use select::SelectError;
 pub use server::{
     BackupMethod, BackupOptions, Change, Compression, CompressionLevel, Encryption, HookEvent, HookPhase,
-    Hooks, RecoveryOptions, Retry, ReuseBackup, ServerConfig, Setting, StagingLocation,
+    Hooks, RecoveryOptions, Retry, ReuseBackup, ServerConfig, Setting, Staging, StagingLocation, StagingStep,
 };
 pub use value::{OptionSet, Value};
 

@@ -245,7 +245,7 @@ fn the_sample_is_a_configuration_even_with_all_its_defaults_set() {
         std::fs::write(&path, format!("{text}\n[main]\nconninfo = host=pg\n")).unwrap();
         let config = super::MainFile::load(&path, &files).unwrap().load_servers(&files).unwrap();
         let complaints = config.warnings.iter().filter(|notice| notice.place.is_some());
-        assert_eq!(complaints.collect::<Vec<_>>(), [&super::Notice::warning(""); 0]);
+        assert_eq!(complaints.map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
         assert_eq!(config.global.barman_home, dir.path());
     }
 }

@@ -21,7 +21,7 @@ pub(super) use finish::finish;
 pub(super) use rules::check;
 pub use settings::Setting;
 use settings::Settings;
-pub use values::{BackupOptions, Encryption, Hooks, RecoveryOptions, Retry};
+pub use values::{BackupOptions, Encryption, Hooks, RecoveryOptions, Retry, Staging, StagingStep};
 
 /// What a model changes of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]

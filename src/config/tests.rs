@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::sys::{Files, Severity};
 use crate::types::RetentionPolicy;
@@ -331,6 +333,24 @@ fn a_policy_that_cannot_be_read_is_not_enforced_and_named() {
 }
 
 #[test]
+fn former_names_of_options_still_count() {
+    let server = main_server("snapshot_gcp_project = old\nsnapshot_zone = old\ngcp_zone = new\n");
+    assert_eq!((server.gcp_project(), server.gcp_zone()), (Some("old"), Some("new")));
+
+    let staged = |text: &str, step| main_server(text).staging(step).map(|s| (s.path, s.location));
+    let at = |path: &str, location| Ok((path.into(), location));
+    let [local, remote] = [StagingLocation::Local, StagingLocation::Remote];
+    assert_eq!(staged("", StagingStep::Combine), at("/tmp", local));
+    assert_eq!(
+        staged("staging_path = /x\nstaging_location = remote\n", StagingStep::Unpack),
+        at("/x", remote)
+    );
+    let former = "recovery_staging_path = /x\nstaging_location = remote\n";
+    assert_eq!(staged(former, StagingStep::Unpack), at("/x", local));
+    assert_eq!(staged(former, StagingStep::Decrypt), Err("local_staging_path"));
+}
+
+#[test]
 fn a_model_tells_what_it_changes() {
     let home = Home::with(&[(
         "barman.conf",
@@ -367,4 +387,17 @@ fn names_select_servers_in_order_and_once() {
 fn a_file_that_cannot_be_read_is_named() {
     let home = Home::with(&[]);
     assert_eq!(home.fails("barman.conf"), "cannot read '@HOME@/barman.conf'");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_file_is_read_or_refused_without_panic(
+        text in "(\\[barman\\]\n|\\[m\\]\n|barman_home = /x\n|model = on\n|cluster|conninfo|slot_name|log_format| = |%|\\(name\\)s|a|,|:|1| |\n){0,40}",
+        main in prop::sample::select(vec!["barman.conf", "barman.toml"]),
+    ) {
+        let home = Home::with(&[(main, &text)]);
+        let _ = home.load(main);
+    }
 }
