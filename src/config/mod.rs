@@ -23,14 +23,12 @@ mod notice;
 mod paths;
 mod place;
 mod raw;
-#[cfg(test)]
-mod reference;
 pub mod schema;
 mod sections;
 mod select;
 mod server;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod toml;
 mod value;
 

@@ -16,7 +16,7 @@ pub struct Setting {
 }
 
 /// A value for each option. Hundreds of servers differ in a dozen options and share the others.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(in crate::config) struct Settings {
     /// One for each row of the table.
     shared: Arc<[Setting]>,
