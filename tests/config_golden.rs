@@ -2,6 +2,8 @@
 //!
 //! `tests/config_golden/make.py` asked them; its answers are `ini.json` and `barman.json`.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are the test")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -141,7 +141,7 @@ impl Options<'_> {
         let warning =
             format!("Ignoring invalid configuration value '{text}' for key log_format in [barman] section");
         notices.push(self.about("log_format", Notice::warning(warning)));
-        Ok(default.parse().unwrap_or(LogFormat(Vec::new())))
+        Ok(default.parse().expect("the default of the table is a log format"))
     }
 
     /// The notice with the line of the option.

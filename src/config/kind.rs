@@ -265,7 +265,7 @@ pub(super) fn parse_bool(text: &str) -> Option<bool> {
 pub(super) fn parse_int(text: &str) -> Option<i64> {
     let text = text.trim();
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let well_formed = digits.split('_').all(|group| is_digits(group));
+    let well_formed = digits.split('_').all(is_digits);
     well_formed.then(|| text.replace('_', "").parse().ok()).flatten()
 }
 

@@ -57,7 +57,9 @@ impl MainFile {
         let section = sections.get(GLOBAL).ok_or_else(|| Error::NoGlobalSection(path.to_owned()))?;
         let mut warnings = Vec::new();
         let global = global::load(path, section, &mut warnings)?;
-        warnings.extend(unread_neighbour(&real_path, files));
+        if global.configuration_files_directory.as_deref() != real_path.parent() {
+            warnings.extend(unread_neighbour(&real_path, files));
+        }
         Ok(Self { global, sections, warnings })
     }
 
@@ -70,11 +72,9 @@ impl MainFile {
     pub fn load_servers(mut self, files: &Files) -> Result<Config, Error> {
         self.load_directory(files)?;
         self.load_automatic_file(files)?;
-        let built = match self.sections.get(GLOBAL) {
-            Some(global) => build::build(&self.sections, global, &self.global.barman_home.to_string_lossy())?,
-            None => build::Built::default(),
-        };
-        let build::Built { mut servers, models, notices } = built;
+        let global = self.sections.get(GLOBAL).expect("a main file without the section is not loaded");
+        let home = self.global.barman_home.to_string_lossy();
+        let build::Built { mut servers, models, notices } = build::build(&self.sections, global, &home)?;
         let mut warnings = self.warnings;
         warnings.extend(notices);
 

@@ -23,14 +23,12 @@ mod notice;
 mod paths;
 mod place;
 mod raw;
-#[cfg(test)]
-mod reference;
 pub mod schema;
 mod sections;
 mod select;
 mod server;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod toml;
 mod value;
 
@@ -48,7 +46,7 @@ pub use place::{Place, Source};
 pub use select::SelectError;
 pub use server::{
     BackupMethod, BackupOptions, Change, Compression, CompressionLevel, Encryption, HookEvent, HookPhase,
-    Hooks, RecoveryOptions, Retry, ReuseBackup, ServerConfig, Setting, StagingLocation,
+    Hooks, RecoveryOptions, Retry, ReuseBackup, ServerConfig, Setting, Staging, StagingLocation, StagingStep,
 };
 pub use value::{OptionSet, Value};
 

@@ -1,5 +1,7 @@
 //! Models: settings that are laid over those of a server, one model at a time.
 
+use std::fmt;
+
 use super::error::Error;
 use super::place::{Place, Source};
 use super::schema::{Key, key};
@@ -8,13 +10,20 @@ use super::server::Setting;
 use super::value::Value;
 
 /// A section with `model = true`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Model {
     name: String,
     place: Place,
     is_toml: bool,
     /// What it sets, in the order of the table.
     set: Vec<(Key, Setting)>,
+}
+
+/// The name only: connection strings hold passwords.
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl Model {

@@ -29,7 +29,7 @@ const DIRECTORIES: [Key; 6] = [
 
 /// Looks for directories that are the same when all links are followed, those that do not exist yet included.
 pub(super) fn find_conflicts(servers: &BTreeMap<String, ServerConfig>, files: &Files) -> Conflicts {
-    let mut resolver = Resolver { files, known: HashMap::new() };
+    let mut resolver = Resolver { files, known: HashMap::new(), links: 0 };
     let mut owners: HashMap<PathBuf, (&str, &str)> = HashMap::new();
     let mut conflicts = Conflicts::default();
     for server in servers.values() {
@@ -68,6 +68,8 @@ struct Resolver<'a> {
     files: &'a Files,
     /// The real path of each directory, by the path it was asked for.
     known: HashMap<OsString, PathBuf>,
+    /// How many links the path at hand has led through.
+    links: u32,
 }
 
 impl Resolver<'_> {
@@ -77,42 +79,46 @@ impl Resolver<'_> {
         if path.is_relative() {
             start = env::current_dir().unwrap_or(start);
         }
-        self.resolve_from(&start, path, 0)
+        self.links = 0;
+        self.resolve_from(&start, path)
     }
 
-    fn resolve_from(&mut self, start: &Path, path: &Path, links: u32) -> PathBuf {
+    fn resolve_from(&mut self, start: &Path, path: &Path) -> PathBuf {
         let Some(last) = path.components().next_back() else { return start.to_owned() };
         let dir = match path.parent() {
-            Some(parent) => self.resolve_dir(start, parent, links),
+            Some(parent) => self.resolve_dir(start, parent),
             None => start.to_owned(),
         };
         match last {
             Component::RootDir => PathBuf::from("/"),
             Component::CurDir | Component::Prefix(_) => dir,
             Component::ParentDir => parent(&dir).to_owned(),
-            Component::Normal(name) => self.follow(&dir, name, links),
+            Component::Normal(name) => self.follow(&dir, name),
         }
     }
 
-    fn resolve_dir(&mut self, start: &Path, dir: &Path, links: u32) -> PathBuf {
+    fn resolve_dir(&mut self, start: &Path, dir: &Path) -> PathBuf {
         if dir.is_relative() {
-            return self.resolve_from(start, dir, links);
+            return self.resolve_from(start, dir);
         }
         if let Some(real) = self.known.get(dir.as_os_str()) {
             return real.clone();
         }
-        let real = self.resolve_from(start, dir, links);
+        let real = self.resolve_from(start, dir);
         self.known.insert(dir.as_os_str().to_owned(), real.clone());
         real
     }
 
     /// The real path of an entry of a real directory.
-    fn follow(&mut self, dir: &Path, name: &OsStr, links: u32) -> PathBuf {
+    fn follow(&mut self, dir: &Path, name: &OsStr) -> PathBuf {
         /// As many as the kernel follows.
         const MAX_LINKS: u32 = 40;
         let path = dir.join(name);
         match self.files.read_link(&path) {
-            Ok(Some(target)) if links < MAX_LINKS => self.resolve_from(dir, &target, links + 1),
+            Ok(Some(target)) if self.links < MAX_LINKS => {
+                self.links += 1;
+                self.resolve_from(dir, &target)
+            }
             _ => path,
         }
     }
@@ -129,7 +135,7 @@ mod tests {
 
     fn resolved(path: &Path) -> PathBuf {
         let files = Files::default();
-        Resolver { files: &files, known: HashMap::new() }.resolve(path)
+        Resolver { files: &files, known: HashMap::new(), links: 0 }.resolve(path)
     }
 
     #[test]

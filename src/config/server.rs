@@ -8,6 +8,7 @@ mod settings;
 mod support;
 mod values;
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::model::Model;
@@ -21,7 +22,7 @@ pub(super) use finish::finish;
 pub(super) use rules::check;
 pub use settings::Setting;
 use settings::Settings;
-pub use values::{BackupOptions, Encryption, Hooks, RecoveryOptions, Retry};
+pub use values::{BackupOptions, Encryption, Hooks, RecoveryOptions, Retry, Staging, StagingStep};
 
 /// What a model changes of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub struct Change {
 ///
 /// The methods of this type that are named after an option give its value as the use cases need it; a value that
 /// makes no sense there (a negative number of jobs) is the nearest one that does.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ServerConfig {
     name: String,
     place: Place,
@@ -47,6 +48,13 @@ pub struct ServerConfig {
     problems: Vec<String>,
     retention_fault: Option<String>,
     is_toml: bool,
+}
+
+/// The name only: connection strings hold passwords.
+impl fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl ServerConfig {

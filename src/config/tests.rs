@@ -1,53 +1,29 @@
 //! What whole configurations mean. How single values are read is judged by `tests/config_golden.rs`.
 
+pub(crate) mod kit;
+mod reference;
+
 use std::path::Path;
 use std::time::Duration;
+
+use proptest::prelude::*;
 
 use super::*;
 use crate::sys::{Files, Severity};
 use crate::types::RetentionPolicy;
+use kit::{Home, READY};
 
-/// A directory with files, `@HOME@` in them being the directory.
-struct Home {
-    dir: tempfile::TempDir,
-}
-
-impl Home {
-    fn with(files: &[(&str, &str)]) -> Self {
-        let home = Self { dir: tempfile::tempdir().unwrap() };
-        for (name, text) in files {
-            let path = home.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text.replace("@HOME@", home.path().to_str().unwrap())).unwrap();
-        }
-        home
-    }
-
-    fn path(&self) -> &Path {
-        self.dir.path()
-    }
-
-    fn load(&self, main: &str) -> Result<Config, Error> {
-        let files = Files::default();
-        MainFile::load(&self.path().join(main), &files)?.load_servers(&files)
-    }
-
-    fn fails(&self, main: &str) -> String {
-        let error = self.load(main).err().expect("an error").to_string();
-        error.replace(self.path().to_str().unwrap(), "@HOME@")
-    }
+/// Why the configuration cannot be loaded.
+fn failure(home: &Home, main: &str) -> String {
+    let error = home.load(main).err().expect("an error").to_string();
+    error.replace(home.path().to_str().unwrap(), "@HOME@")
 }
 
 const GLOBAL: &str = "[barman]\nbarman_home = @HOME@\nconfiguration_files_directory = @HOME@/conf.d\n";
 const GLOBAL_TOML: &str =
     "[barman]\nbarman_home = '@HOME@'\nconfiguration_files_directory = '@HOME@/conf.d'\n";
-const READY: &str =
-    "conninfo = host=pg\nssh_command = ssh pg\nbackup_options = concurrent_backup\narchiver = on\n";
-
-/// The server `main` that sets `text`.
 fn main_server(text: &str) -> ServerConfig {
-    let home = Home::with(&[("barman.conf", &format!("{GLOBAL}[main]\n{READY}{text}"))]);
-    home.load("barman.conf").unwrap().servers.remove("main").unwrap()
+    kit::server(Path::new("/var/lib/barman"), text)
 }
 
 fn texts(config: &Config) -> Vec<&str> {
@@ -192,7 +168,7 @@ fn a_server_in_both_formats_is_refused() {
         ("conf.d/a.toml", "\n[main]\ndescription = 'x'\n"),
     ]);
     assert_eq!(
-        home.fails("barman.conf"),
+        failure(&home, "barman.conf"),
         "'@HOME@/conf.d/a.toml' line 2: section [main] is in TOML and in INI; the other one begins in \
          '@HOME@/barman.conf' line 4"
     );
@@ -205,7 +181,7 @@ fn toml_files_may_repeat_the_installation_and_not_change_it() {
     assert!(same.load("barman.conf").is_ok());
     let other = Home::with(&[("barman.conf", GLOBAL), ("conf.d/a.toml", "[barman]\nparallel_jobs = 2\n")]);
     assert_eq!(
-        other.fails("barman.conf"),
+        failure(&other, "barman.conf"),
         "'@HOME@/conf.d/a.toml' line 2: only the main configuration file may set 'parallel_jobs' in section \
          [barman]"
     );
@@ -331,6 +307,24 @@ fn a_policy_that_cannot_be_read_is_not_enforced_and_named() {
 }
 
 #[test]
+fn former_names_of_options_still_count() {
+    let server = main_server("snapshot_gcp_project = old\nsnapshot_zone = old\ngcp_zone = new\n");
+    assert_eq!((server.gcp_project(), server.gcp_zone()), (Some("old"), Some("new")));
+
+    let staged = |text: &str, step| main_server(text).staging(step).map(|s| (s.path, s.location));
+    let at = |path: &str, location| Ok((path.into(), location));
+    let [local, remote] = [StagingLocation::Local, StagingLocation::Remote];
+    assert_eq!(staged("", StagingStep::Combine), at("/tmp", local));
+    assert_eq!(
+        staged("staging_path = /x\nstaging_location = remote\n", StagingStep::Unpack),
+        at("/x", remote)
+    );
+    let former = "recovery_staging_path = /x\nstaging_location = remote\n";
+    assert_eq!(staged(former, StagingStep::Unpack), at("/x", local));
+    assert_eq!(staged(former, StagingStep::Decrypt), Err("local_staging_path"));
+}
+
+#[test]
 fn a_model_tells_what_it_changes() {
     let home = Home::with(&[(
         "barman.conf",
@@ -366,5 +360,18 @@ fn names_select_servers_in_order_and_once() {
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
     let home = Home::with(&[]);
-    assert_eq!(home.fails("barman.conf"), "cannot read '@HOME@/barman.conf'");
+    assert_eq!(failure(&home, "barman.conf"), "cannot read '@HOME@/barman.conf'");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_file_is_read_or_refused_without_panic(
+        text in "(\\[barman\\]\n|\\[m\\]\n|barman_home = /x\n|model = on\n|cluster|conninfo|slot_name|log_format| = |%|\\(name\\)s|a|,|:|1| |\n){0,40}",
+        main in prop::sample::select(vec!["barman.conf", "barman.toml"]),
+    ) {
+        let home = Home::with(&[(main, &text)]);
+        let _ = home.load(main);
+    }
 }

@@ -21,7 +21,9 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-from cases import BARMAN_CASES, INI_CASES, INI_FRAGMENTS
+sys.dont_write_bytecode = True
+
+from cases import BARMAN_CASES, INI_CASES, INI_FRAGMENTS  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
 BARMAN = pathlib.Path(sys.executable).parent / "barman"

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::error::Error;
-use super::super::kind::{Asked, INVALID_BOOL, Kind, parse_bool};
-use super::super::model::Model;
-use super::super::notice::Notice;
-use super::super::place::Source;
-use super::super::schema::{Key, Scope};
-use super::super::sections::{Entry, GLOBAL, Section, Sections, Text};
-use super::super::value::Value;
 use super::settings::Settings;
 use super::{ServerConfig, Setting};
+use crate::config::error::Error;
+use crate::config::kind::{Asked, INVALID_BOOL, Kind, parse_bool};
+use crate::config::model::Model;
+use crate::config::notice::Notice;
+use crate::config::place::Source;
+use crate::config::schema::{Key, Scope};
+use crate::config::sections::{Entry, GLOBAL, Section, Sections, Text};
+use crate::config::value::Value;
 
 /// What the sections turn into.
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! The words that some options choose from, as types.
 
-use super::super::value::Value;
+use crate::config::value::Value;
 
 /// Defines an enum whose variants are words of the configuration.
 macro_rules! words {

@@ -1,12 +1,12 @@
 //! Values that are judged when the server is complete, its model laid over it: what makes no sense counts as
 //! nothing and is told to the log.
 
-use super::super::kind::parse_int;
-use super::super::notice::{Audience, Notice};
-use super::super::place::Source;
-use super::super::schema::{Key, key};
-use super::super::value::Value;
 use super::ServerConfig;
+use crate::config::kind::parse_int;
+use crate::config::notice::{Audience, Notice};
+use crate::config::place::Source;
+use crate::config::schema::{Key, key};
+use crate::config::value::Value;
 use crate::sys::Severity;
 use crate::types::RetentionPolicy;
 

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDateTime;
 
-use super::super::kind::BACKUP_OPTIONS;
-use super::super::notice::Notice;
-use super::super::schema::{Key, key};
-use super::super::value::{OptionSet, Value};
 use super::{BackupMethod, ReuseBackup, ServerConfig};
+use crate::config::kind::BACKUP_OPTIONS;
+use crate::config::notice::Notice;
+use crate::config::schema::{Key, key};
+use crate::config::value::{OptionSet, Value};
 
 /// Checks a complete server. One that takes no backups itself has nothing to be checked.
 pub(in crate::config) fn check(server: &mut ServerConfig, notices: &mut Vec<Notice>) {
@@ -100,13 +100,12 @@ fn check_snapshot(server: &mut ServerConfig, notices: &mut Vec<Notice>) {
 
 fn check_snapshot_provider(server: &mut ServerConfig) {
     let provider = server.value(key!("snapshot_provider")).to_string();
-    let is_unset = |key: Key| server.value(key) == &Value::Null;
     let fault = match provider.as_str() {
         "aws" => return check_snapshot_locks(server),
-        "gcp" if is_unset(key!("gcp_project")) && is_unset(key!("snapshot_gcp_project")) => {
+        "gcp" if server.gcp_project().is_none() => {
             "gcp_project option must be set when snapshot_provider is gcp".to_owned()
         }
-        "azure" if is_unset(key!("azure_subscription_id")) => {
+        "azure" if server.text(key!("azure_subscription_id")).is_none() => {
             "azure_subscription_id option must be set when snapshot_provider is azure".to_owned()
         }
         "gcp" | "azure" => return,

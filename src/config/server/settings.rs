@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::super::place::Source;
-use super::super::schema::Key;
-use super::super::value::Value;
+use crate::config::place::Source;
+use crate::config::schema::Key;
+use crate::config::value::Value;
 
 /// A value and who set it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,7 +16,7 @@ pub struct Setting {
 }
 
 /// A value for each option. Hundreds of servers differ in a dozen options and share the others.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(in crate::config) struct Settings {
     /// One for each row of the table.
     shared: Arc<[Setting]>,

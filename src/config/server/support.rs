@@ -1,8 +1,8 @@
 //! What a server asks for and this version does not do.
 
-use super::super::schema::{Key, Support, key};
-use super::super::value::Value;
 use super::{BackupMethod, Compression, ServerConfig};
+use crate::config::schema::{Key, Support, key};
+use crate::config::value::Value;
 
 impl ServerConfig {
     /// Why this version cannot look after the server: one sentence for each thing that its backups or its WAL

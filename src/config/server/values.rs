@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::schema::{Key, key};
-use super::super::value::Value;
 use super::{
     BackupMethod, Compression, CompressionLevel, HookEvent, HookPhase, ReuseBackup, ServerConfig,
     StagingLocation,
 };
+use crate::config::schema::{Key, key};
+use crate::config::value::Value;
 use crate::types::RetentionPolicy;
 
 /// How PostgreSQL is told of a backup.
@@ -57,6 +57,26 @@ pub struct Encryption<'a> {
     pub key_id: Option<&'a str>,
     /// Prints the passphrase of the key.
     pub passphrase_command: Option<&'a str>,
+}
+
+/// A step of a restore that needs room for files of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StagingStep {
+    /// Unpacking a compressed backup.
+    Unpack,
+    /// Putting incremental backups together.
+    Combine,
+    /// Decrypting a backup.
+    Decrypt,
+}
+
+/// Room for files of a restore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staging {
+    /// The directory.
+    pub path: PathBuf,
+    /// The host it is on.
+    pub location: StagingLocation,
 }
 
 /// About the server.
@@ -354,14 +374,26 @@ impl ServerConfig {
         RecoveryOptions { get_wal: has("get-wal"), delta_restore: has("delta-restore") }
     }
 
-    /// Where backups are prepared for a restore.
-    pub fn staging_path(&self) -> Option<PathBuf> {
-        self.text(key!("staging_path")).map(PathBuf::from)
-    }
-
-    /// Where that is.
-    pub fn staging_location(&self) -> StagingLocation {
-        StagingLocation::named_by(self.value(key!("staging_location"))).unwrap_or(StagingLocation::Local)
+    /// Where a step of a restore prepares files.
+    ///
+    /// # Errors
+    /// The deprecated option that would say it, when only the one for the other step is set.
+    pub fn staging(&self, step: StagingStep) -> Result<Staging, &'static str> {
+        let location = StagingLocation::named_by(self.value(key!("staging_location")));
+        let location = location.unwrap_or(StagingLocation::Local);
+        if let Some(path) = self.text(key!("staging_path")) {
+            return Ok(Staging { path: PathBuf::from(path), location });
+        }
+        let (unpack, combine) = (key!("recovery_staging_path"), key!("local_staging_path"));
+        if [unpack, combine].iter().all(|key| self.text(*key).is_none()) {
+            return Ok(Staging { path: PathBuf::from("/tmp"), location });
+        }
+        let own = match step {
+            StagingStep::Unpack => unpack,
+            StagingStep::Combine | StagingStep::Decrypt => combine,
+        };
+        let path = self.text(own).ok_or(own.name())?;
+        Ok(Staging { path: PathBuf::from(path), location: StagingLocation::Local })
     }
 
     /// The commands that run before or after an event.
@@ -372,6 +404,19 @@ impl ServerConfig {
             script: find(format!("{phase}_{event}_script")),
             retry_script: find(format!("{phase}_{event}_retry_script")),
         }
+    }
+}
+
+/// Snapshots of disks.
+impl ServerConfig {
+    /// The Google Cloud project, by the option's present or former name.
+    pub fn gcp_project(&self) -> Option<&str> {
+        self.text(key!("gcp_project")).or_else(|| self.text(key!("snapshot_gcp_project")))
+    }
+
+    /// The Google Cloud zone, by the option's present or former name.
+    pub fn gcp_zone(&self) -> Option<&str> {
+        self.text(key!("gcp_zone")).or_else(|| self.text(key!("snapshot_zone")))
     }
 }
 
