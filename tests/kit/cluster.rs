@@ -93,7 +93,7 @@ impl Cluster {
             .args(&self.options)
             .start_logging_to(&self.log());
         let deadline = std::time::Instant::now() + PATIENCE;
-        while !self.answers() {
+        while self.poll("SELECT 1").is_empty() {
             if server.has_ended() || std::time::Instant::now() > deadline {
                 return Err(self.end_of_log());
             }
@@ -127,7 +127,18 @@ impl Cluster {
 
     /// Runs SQL as superuser.
     pub fn psql(&self, sql: &str) -> Outcome {
-        self.client("psql").args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", "postgres"]).input(sql).run()
+        self.prepare_psql(sql)
+            .shown_as(&format!("psql: {}", sql.split_whitespace().collect::<Vec<_>>().join(" ")))
+            .run()
+    }
+
+    /// What a question says that is asked again and again; empty while nobody answers.
+    fn poll(&self, sql: &str) -> String {
+        self.prepare_psql(sql).shown_as("").run().stdout.trim_end().to_owned()
+    }
+
+    fn prepare_psql(&self, sql: &str) -> Program {
+        self.client("psql").args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", "postgres"]).input(sql)
     }
 
     /// Makes the tables of pgbench.
@@ -139,14 +150,14 @@ impl Cluster {
     pub fn pgbench(&self) -> Running {
         let before = self.sql("SELECT count(*) FROM pgbench_history");
         let load = self.client("pgbench").args(["-n", "-c", "2", "-T", "3600", "postgres"]).start();
-        eventually("pgbench writes", || self.sql("SELECT count(*) FROM pgbench_history") != before);
+        eventually("pgbench writes", || self.poll("SELECT count(*) FROM pgbench_history") != before);
         load
     }
 
     /// Waits until recovery has ended and the server takes writes.
     #[track_caller]
     pub fn wait_until_promoted(&self) {
-        eventually("recovery ends", || self.psql("SELECT pg_is_in_recovery()").stdout.trim() == "f");
+        eventually("recovery ends", || self.poll("SELECT pg_is_in_recovery()") == "f");
     }
 
     /// The timeline that the server writes on.
@@ -171,8 +182,7 @@ impl Cluster {
 
     /// Sessions of programs that connected over TCP: while a backup runs there is at least one.
     pub fn foreign_sessions(&self) -> usize {
-        let sql = "SELECT count(*) FROM pg_stat_activity WHERE client_addr IS NOT NULL";
-        self.sql(sql).parse().unwrap()
+        self.poll("SELECT count(*) FROM pg_stat_activity WHERE client_addr IS NOT NULL").parse().unwrap()
     }
 
     /// Stops the server and has every page's checksum verified; where no tool does that, by reading every table.
@@ -194,10 +204,6 @@ impl Cluster {
         self.start();
         self.sql("CREATE EXTENSION IF NOT EXISTS pg_prewarm");
         self.sql("SELECT sum(pg_prewarm(oid, 'buffer')) FROM pg_class WHERE relkind IN ('r', 'i', 't', 'm')");
-    }
-
-    fn answers(&self) -> bool {
-        self.psql("SELECT 1").code == 0
     }
 
     fn log(&self) -> PathBuf {

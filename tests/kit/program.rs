@@ -6,6 +6,7 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -58,6 +59,12 @@ impl Program {
         self
     }
 
+    /// Says `text` instead of the command line, where the story is shown; nothing at all when `text` is empty.
+    pub fn shown_as(mut self, text: &str) -> Self {
+        self.typed = text.into();
+        self
+    }
+
     /// Runs it to its end.
     pub fn run(self) -> Outcome {
         self.start().finish()
@@ -71,7 +78,7 @@ impl Program {
         stdin.rewind().unwrap();
         self.command.stdin(stdin).stdout(stdout.try_clone().unwrap()).stderr(stderr.try_clone().unwrap());
         let child = self.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.typed));
-        Running { child, typed: self.typed, stdout, stderr }
+        Running { child, started: Instant::now(), typed: self.typed, stdout, stderr }
     }
 
     /// Starts it with its output appended to `log`.
@@ -79,13 +86,15 @@ impl Program {
         let file = File::options().create(true).append(true).open(log).unwrap();
         self.command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file.try_clone().unwrap());
         let child = self.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.typed));
-        Running { child, typed: self.typed, stdout: file.try_clone().unwrap(), stderr: file }
+        let (started, stdout) = (Instant::now(), file.try_clone().unwrap());
+        Running { child, started, typed: self.typed, stdout, stderr: file }
     }
 }
 
 /// A program that runs; it is killed when this is dropped.
 pub struct Running {
     child: Child,
+    started: Instant,
     typed: String,
     stdout: File,
     stderr: File,
@@ -102,11 +111,14 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Waits for its end.
+    /// Waits for its end. The commands of a story and the time they took are shown when the story fails.
     #[track_caller]
     pub fn finish(mut self) -> Outcome {
         eventually(&format!("'{}' ends", self.typed), || self.has_ended());
         let status = self.child.wait().unwrap();
+        if !self.typed.is_empty() {
+            eprintln!("{:7.2} s  $ {}", self.started.elapsed().as_secs_f32(), self.typed);
+        }
         let (stdout, stderr) = (text(&mut self.stdout), text(&mut self.stderr));
         Outcome::new(std::mem::take(&mut self.typed), status, stdout, stderr)
     }

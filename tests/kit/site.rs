@@ -117,9 +117,15 @@ impl Site {
             .args(shell_words::split(words).unwrap())
     }
 
-    /// The identifiers of the backups, newest first.
+    /// The identifiers of the backups that have a record, newest first.
     pub fn backups(&self) -> Vec<String> {
-        self.barman("list-backups main --minimal").ok().stdout.lines().map(str::to_owned).collect()
+        let names = fs::read_dir(self.server_dir().join("meta")).into_iter().flatten().flatten();
+        let names = names.map(|entry| entry.file_name().into_string().unwrap());
+        let mut ids: Vec<_> =
+            names.filter_map(|name| Some(name.strip_suffix("-backup.info")?.into())).collect();
+        ids.sort();
+        ids.reverse();
+        ids
     }
 
     /// The place of a backup's record.
