@@ -1,0 +1,36 @@
+use std::fmt::Write;
+
+use crate::output::view::{AvailableRow, BackupList, BackupRow};
+use crate::types::{BackupStatus, RetentionStatus, ctime_text};
+
+/// Writes the answer of `list-backups`, a line for each backup.
+pub fn backup_list(list: &BackupList) -> String {
+    list.backups.iter().fold(String::new(), |mut text, row| {
+        let _ = writeln!(text, "{}", line(row));
+        text
+    })
+}
+
+fn line(row: &BackupRow) -> String {
+    let name = row.name.as_ref().map(|name| format!(" '{name}'")).unwrap_or_default();
+    let tail = match &row.available {
+        Some(available) => available_tail(available, row.status),
+        None => row.status.to_string(),
+    };
+    format!("{} {}{name} - {} - {tail}", row.server, row.id, row.kind.letter())
+}
+
+fn available_tail(row: &AvailableRow, status: BackupStatus) -> String {
+    let end = row.end_time.map_or_else(|| "None".to_owned(), ctime_text);
+    let mut tail = format!("{end} - Size: {} - WAL Size: {}", row.size, row.wal_size);
+    if status == BackupStatus::WaitingForWals {
+        let _ = write!(tail, " - {status}");
+    }
+    // Where the policy needs a backup, or says nothing of it, there is nothing to do.
+    if let Some(retention) = row.retention
+        && !matches!(retention, RetentionStatus::Valid | RetentionStatus::Unjudged)
+    {
+        let _ = write!(tail, " - {retention}");
+    }
+    tail
+}
