@@ -1,12 +1,15 @@
-//! Which backups a retention policy keeps. Only decided here; deleting them is another use case.
+//! Which backups a retention policy keeps, and deleting the others.
 
 use std::collections::BTreeMap;
 
-use crate::catalog::{BackupInfo, Chains, Keep};
+use crate::catalog::{self, BackupInfo, Catalog, Chains, Keep};
 use crate::types::{BackupId, BackupStatus, RetentionPolicy, RetentionStatus, Timestamp};
 
+mod enforce;
 #[cfg(test)]
 mod tests;
+
+pub use enforce::enforce;
 
 /// What the policy says of a backup that is no increment, and of the increments that it is the root of.
 #[derive(Clone, Copy)]
@@ -33,6 +36,30 @@ impl Verdict {
             },
         }
     }
+}
+
+/// What the configuration of a server says on how many backups it wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rules {
+    /// `retention_policy`; none is enforced without.
+    pub policy: Option<RetentionPolicy>,
+    /// `minimum_redundancy`: so many complete backups stay, whatever the policy says.
+    pub minimum_redundancy: u32,
+}
+
+/// What the rules of a server say of the backups of its catalogue; `None` when there is no policy.
+pub fn judge(
+    rules: Rules,
+    catalog: &Catalog,
+    backups: &[&BackupInfo],
+    now: Timestamp,
+) -> Result<Option<BTreeMap<BackupId, RetentionStatus>>, catalog::Error> {
+    let Some(policy) = rules.policy else { return Ok(None) };
+    let mut keeps = BTreeMap::new();
+    for info in backups {
+        keeps.extend(catalog.keep(&info.id)?.map(|keep| (&info.id, keep)));
+    }
+    Ok(Some(plan(policy, rules.minimum_redundancy, backups, |id| keeps.get(id).copied(), now)))
 }
 
 /// Decides on every backup of a catalogue.
