@@ -198,6 +198,16 @@ impl Files {
         }
     }
 
+    /// What a symbolic link says, which may be relative to its directory; `None` when there is no link.
+    pub fn read_link(&self, path: &Path) -> Result<Option<PathBuf>, Error> {
+        match fs::read_link(path) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => {
+                Ok(None)
+            }
+            other => other.map(Some).at("read link", path),
+        }
+    }
+
     /// Bytes that can still be written on the file system of `path`.
     pub fn available_space(&self, path: &Path) -> Result<u64, Error> {
         fs2::available_space(path).at("examine", path)
@@ -387,6 +397,16 @@ mod tests {
             let content = fs::read(&path).unwrap();
             assert!(content == b"old" && !done || content == b"new", "stopped after {allowed} steps");
         }
+    }
+
+    #[test]
+    fn only_links_say_where_they_lead() {
+        let dir = tempfile::tempdir().unwrap();
+        let (files, link) = (Files::default(), dir.path().join("link"));
+        files.symlink(Path::new("nowhere"), &link).unwrap();
+        assert_eq!(files.read_link(&link).unwrap(), Some(PathBuf::from("nowhere")));
+        assert_eq!(files.read_link(dir.path()).unwrap(), None);
+        assert_eq!(files.read_link(&dir.path().join("absent")).unwrap(), None);
     }
 
     #[test]
