@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::{self, BackupInfo, Catalog, Chains, Keep};
+use crate::config::ServerConfig;
 use crate::types::{BackupId, BackupStatus, RetentionPolicy, RetentionStatus, Timestamp};
 
 mod enforce;
@@ -45,6 +46,13 @@ pub struct Rules {
     pub policy: Option<RetentionPolicy>,
     /// `minimum_redundancy`: so many complete backups stay, whatever the policy says.
     pub minimum_redundancy: u32,
+}
+
+impl Rules {
+    /// The rules of a server.
+    pub fn of(server: &ServerConfig) -> Self {
+        Self { policy: server.retention_policy(), minimum_redundancy: server.minimum_redundancy() }
+    }
 }
 
 /// What the rules of a server say of the backups of its catalogue; `None` when there is no policy.

@@ -8,6 +8,7 @@
 use super::retention::Rules;
 use super::{Error, describe, tell};
 use crate::catalog::{Catalog, Loaded};
+use crate::config::ServerConfig;
 use crate::sys::{Context, Lock};
 use crate::types::BackupId;
 use crate::wal::Archive;
@@ -28,6 +29,13 @@ pub struct Settings {
     /// Whether backups are concurrent (`backup_options`): then WAL that arrived since the only backup began is kept
     /// when it goes.
     pub is_concurrent: bool,
+}
+
+impl Settings {
+    /// The settings of a server.
+    pub fn of(server: &ServerConfig) -> Self {
+        Self { rules: Rules::of(server), is_concurrent: server.backup_options().concurrent }
+    }
 }
 
 /// Who wants a backup deleted.
