@@ -2,6 +2,8 @@
 //!
 //! The cases in `compat/catalog/` are written and recorded by `compat/record.py`, which explains them.
 
+#![allow(clippy::unwrap_used, reason = "what is wrong with a case ends its test")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -255,8 +257,7 @@ fn dispatch(home: &Home, context: &Context, words: &[&str]) -> Result<(), ops::E
             }
         }
         ["list-backups", server, "--minimal"] => {
-            let catalog = home.catalog(server);
-            say(catalog.ids().rev().map(|id| format!("{id}\n")).collect());
+            say(console::backup_ids(&list_backups::ids(&home.catalog(server))));
         }
         ["list-backups", server] => {
             let archive = home.archive(context, server);

@@ -44,8 +44,12 @@ impl Error {
         match self {
             Self::Catalog(error) => error.hint().map(str::to_owned),
             Self::Wal(error) => error.hint(),
-            Self::RequiredWal(_) | Self::File(_) | Self::Lock(_) | Self::Output(_) => None,
-            Self::NotDeleted { .. } | Self::Cancelled(_) => None,
+            Self::RequiredWal(_)
+            | Self::File(_)
+            | Self::Lock(_)
+            | Self::Output(_)
+            | Self::NotDeleted { .. }
+            | Self::Cancelled(_) => None,
         }
     }
 }

@@ -45,6 +45,11 @@ pub fn run(
     })
 }
 
+/// The names of all backups of a server, newest first (`--minimal`). No record is read for them.
+pub fn ids(catalog: &Catalog) -> Vec<BackupId> {
+    catalog.ids().rev().cloned().collect()
+}
+
 /// The WAL of each available backup. The archive is not opened for none: a server that has never been used has
 /// no archive yet.
 fn load_wal(archive: &Archive, backups: &[&BackupInfo]) -> Result<BTreeMap<BackupId, WalUse>, wal::Error> {

@@ -12,33 +12,6 @@ mod tests;
 
 pub use enforce::enforce;
 
-/// What the policy says of a backup that is no increment, and of the increments that it is the root of.
-#[derive(Clone, Copy)]
-struct Verdict {
-    root: RetentionStatus,
-    increments: RetentionStatus,
-}
-
-impl Verdict {
-    const fn same(status: RetentionStatus) -> Self {
-        Self { root: status, increments: status }
-    }
-
-    /// A request to keep a backup does not keep its increments. To keep it with all WAL after it implies that
-    /// they stay usable; to keep it for itself does not, so that they go when the policy alone would not need
-    /// them (`is_beyond`).
-    fn new(by_policy: RetentionStatus, keep: Option<Keep>, is_beyond: bool) -> Self {
-        match keep {
-            None => Self::same(by_policy),
-            Some(Keep::Full) => Self { root: RetentionStatus::KeptFull, increments: RetentionStatus::Valid },
-            Some(Keep::Standalone) => Self {
-                root: RetentionStatus::KeptStandalone,
-                increments: if is_beyond { RetentionStatus::Obsolete } else { RetentionStatus::Valid },
-            },
-        }
-    }
-}
-
 /// What the configuration of a server says on how many backups it wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rules {
@@ -94,6 +67,33 @@ pub fn plan(
         }
     };
     backups.iter().map(|info| (info.id.clone(), status(info))).collect()
+}
+
+/// What the policy says of a backup that is no increment, and of the increments that it is the root of.
+#[derive(Clone, Copy)]
+struct Verdict {
+    root: RetentionStatus,
+    increments: RetentionStatus,
+}
+
+impl Verdict {
+    const fn same(status: RetentionStatus) -> Self {
+        Self { root: status, increments: status }
+    }
+
+    /// A request to keep a backup does not keep its increments. To keep it with all WAL after it implies that
+    /// they stay usable; to keep it for itself does not, so that they go when the policy alone would not need
+    /// them (`is_beyond`).
+    fn new(by_policy: RetentionStatus, keep: Option<Keep>, is_beyond: bool) -> Self {
+        match keep {
+            None => Self::same(by_policy),
+            Some(Keep::Full) => Self { root: RetentionStatus::KeptFull, increments: RetentionStatus::Valid },
+            Some(Keep::Standalone) => Self {
+                root: RetentionStatus::KeptStandalone,
+                increments: if is_beyond { RetentionStatus::Obsolete } else { RetentionStatus::Valid },
+            },
+        }
+    }
 }
 
 /// Goes through the complete backups from the newest to the oldest and says of each whether it is needed.

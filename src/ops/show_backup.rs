@@ -1,14 +1,14 @@
 //! `show-backup`.
 
-use super::{Error, retention, tell, wal_use};
+use super::{Error, describe, retention, wal_use};
 use crate::catalog::{BackupInfo, Catalog, Chains, Loaded};
 use crate::output::view::{AvailableDetails, BackupDetails, Chain};
 use crate::sys::Context;
 use crate::types::Timeline;
 use crate::wal::{self, Archive};
 
-/// All that is known of the backup that `text` means. Where another record that cannot be read could make it say
-/// something else, that is an error event.
+/// All that is known of the backup that `text` means. What cannot be read beside it and could have changed the
+/// answer is a warning.
 pub fn run(
     context: &Context,
     catalog: &Catalog,
@@ -33,13 +33,13 @@ fn load_details(
 ) -> Result<AvailableDetails, Error> {
     let Loaded { backups, errors } = catalog.load();
     for error in errors {
-        tell(context, &error.into());
+        context.events.warning(&describe(&error.into()));
     }
     let retention = retention::judge(rules, catalog, &backups, context.clock.now())?;
     let mut older = backups.iter().filter(|other| other.id < info.id && other.is_available());
     let next = backups.iter().find(|other| other.id > info.id && other.is_available()).copied();
     let reachable = find_reachable_timelines(archive, info).unwrap_or_else(|error| {
-        tell(context, &error.into());
+        context.events.warning(&describe(&error.into()));
         Vec::new()
     });
     Ok(AvailableDetails {

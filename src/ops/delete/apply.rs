@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use super::super::disk_use;
-use super::super::with_causes;
-use super::{Asker, Error, Settings, WalRemoval, tell};
+use super::{Asker, Settings, WalRemoval};
 use crate::catalog::{BackupInfo, BackupKind, Catalog, Keep, Loaded};
+use crate::ops::{Error, disk_use, tell, with_causes};
 use crate::sys::{Context, fs};
 use crate::types::{BackupId, BackupStatus, HumanDuration, ctime_text};
 use crate::wal::{Archive, OpenArchive};
@@ -134,6 +133,8 @@ fn remove_files(context: &Context, base: &Path) -> Result<(), Error> {
 
 /// Tells the backups around one that is gone.
 pub(super) fn settle(context: &Context, catalog: &mut Catalog, gone: &BackupInfo) -> Result<(), Error> {
+    // The files may have taken hours to go.
+    catalog.refresh()?;
     if let Some(parent) = &gone.parent_backup_id
         && let Some(mut parent) = catalog.find(parent)?.cloned()
     {

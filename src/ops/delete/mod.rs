@@ -6,7 +6,7 @@
 //! least visible in the catalogue. The record goes last, because without it the directory would be invisible.
 
 use super::retention::Rules;
-use super::{Error, describe, tell};
+use super::{Error, describe};
 use crate::catalog::{Catalog, Loaded};
 use crate::config::ServerConfig;
 use crate::sys::{Context, Lock};
@@ -67,7 +67,6 @@ pub fn run(
         ));
         return Err(not_deleted());
     };
-    catalog.refresh()?;
     match delete_tree(context, catalog, archive, settings, &id, Asker::Person)? {
         true => Ok(()),
         false => Err(not_deleted()),
@@ -84,6 +83,7 @@ pub fn delete_tree(
     id: &BackupId,
     asker: Asker,
 ) -> Result<bool, Error> {
+    catalog.refresh()?;
     let server = catalog.layout().server.clone();
     let info = catalog.resolve(id.as_str())?;
     let keep = catalog.keep(id)?;
@@ -129,11 +129,18 @@ fn delete_locked(
 ) -> Result<bool, Error> {
     let server = catalog.layout().server.clone();
     let Some(lock) = Lock::try_acquire(&catalog.layout().backup_id_lock(id))? else {
-        context
-            .events
-            .error(&format!("Another process is holding the lock for backup {id} of server {server}."));
+        let held = format!("Another process is holding the lock for backup {id} of server {server}.");
+        match asker {
+            Asker::Person => context.events.error(&held),
+            Asker::Policy => context.events.warning(&format!(
+                "Another action is in progress for the backup {id} of server {server}, skipping retention policy \
+                 application"
+            )),
+        }
         return Ok(false);
     };
+    // The increments before it may have taken hours to go.
+    catalog.refresh()?;
     let Some(info) = catalog.find(id)?.cloned() else { return Ok(true) };
     match apply::delete(context, catalog, archive, settings, &info, asker) {
         Ok(()) => {

@@ -37,15 +37,15 @@ impl Server {
         let context = Context::new(Arc::new(Silent), Cancel::default());
         let server = Self { home: tempfile::tempdir().unwrap(), context };
         let mut catalog = server.catalog();
-        for at in 0..3 {
+        for (at, name) in IDS.iter().enumerate() {
             let wal = segment(1 + at * 3).parse().ok();
-            server.put(&format!("main/base/{}/data/PG_VERSION", IDS[at]), "17\n");
+            server.put(&format!("main/base/{name}/data/PG_VERSION"), "17\n");
             let info = BackupInfo {
                 status: BackupStatus::Done,
                 mode: Some("rsync-concurrent".into()),
                 begin_wal: wal,
                 end_wal: wal,
-                end_time: parse_timestamp(IDS[at], &chrono::Utc).ok(),
+                end_time: parse_timestamp(name, &chrono::Utc).ok(),
                 ..BackupInfo::new(id(at))
             };
             catalog.save(info).unwrap();
@@ -288,6 +288,28 @@ fn the_policy_deletes_what_it_does_not_need_and_leaves_orphans_to_people() {
     assert!(said[0].starts_with(&format!("Warning: Backup '{}' is an orphan backup", IDS[1])), "{said:?}");
     let removing = format!("Info: Enforcing retention policy: removing backup {} for server main", IDS[0]);
     assert_eq!(said[1], removing);
+}
+
+#[test]
+fn the_policy_leaves_a_backup_that_somebody_works_on_for_the_next_time() {
+    let mut server = Server::new();
+    let said = Arc::new(Said::default());
+    server.context.events = said.clone();
+    let _lock = Lock::try_acquire(&server.catalog().layout().backup_id_lock(&id(0))).unwrap();
+    server.enforce(Some("REDUNDANCY 1")).unwrap();
+    assert_eq!(server.ids(), [IDS[0], IDS[2]]);
+    let skipped = "Warning: Another action is in progress for the backup 20260101T100000 of server main";
+    assert!(said.0.lock().unwrap()[1].starts_with(skipped));
+}
+
+#[test]
+fn a_keep_set_meanwhile_counts() {
+    let server = Server::new();
+    let mut catalog = server.catalog();
+    server.catalog().set_keep(&id(0), Keep::Full).unwrap();
+    let deleted = run(&server.context, &mut catalog, &server.archive(), settings(None), IDS[0]);
+    assert!(matches!(deleted, Err(Error::NotDeleted { .. })));
+    assert_eq!(server.ids(), IDS);
 }
 
 #[test]

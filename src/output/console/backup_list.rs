@@ -1,14 +1,16 @@
 use std::fmt::Write;
 
 use crate::output::view::{AvailableRow, BackupList, BackupRow};
-use crate::types::{BackupStatus, RetentionStatus, ctime_text};
+use crate::types::{BackupId, BackupStatus, RetentionStatus, ctime_text};
 
 /// Writes the answer of `list-backups`, a line for each backup.
 pub fn backup_list(list: &BackupList) -> String {
-    list.backups.iter().fold(String::new(), |mut text, row| {
-        let _ = writeln!(text, "{}", line(row));
-        text
-    })
+    list.backups.iter().map(|row| line(row) + "\n").collect()
+}
+
+/// Writes the answer of `list-backups --minimal`, a name on each line.
+pub fn backup_ids(ids: &[BackupId]) -> String {
+    ids.iter().map(|id| format!("{id}\n")).collect()
 }
 
 fn line(row: &BackupRow) -> String {

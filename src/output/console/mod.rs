@@ -4,7 +4,7 @@ mod backup_details;
 mod backup_list;
 
 pub use backup_details::backup_details;
-pub use backup_list::backup_list;
+pub use backup_list::{backup_ids, backup_list};
 
 /// Writes a share of one as `12.34%`.
 fn percent(share: f64) -> String {
