@@ -23,7 +23,7 @@ pub enum Error {
     Ambiguous {
         /// The name that was typed.
         name: String,
-        /// Who has it, oldest first.
+        /// Who has it, newest first.
         ids: Vec<BackupId>,
     },
     /// A record has a line that cannot be understood.

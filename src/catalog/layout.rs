@@ -1,5 +1,6 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::config::ServerConfig;
 use crate::types::BackupId;
 
 /// Where the catalogue of one server keeps its files. Plain paths: nothing is read.
@@ -25,6 +26,16 @@ pub enum DirectoryForm {
 }
 
 impl Layout {
+    /// The places of a server whose locks lie in `lock_directory`.
+    pub fn of(server: &ServerConfig, lock_directory: &Path) -> Self {
+        Self {
+            server: server.name().to_owned(),
+            backup_directory: server.backup_directory(),
+            basebackups_directory: server.basebackups_directory(),
+            lock_directory: lock_directory.to_owned(),
+        }
+    }
+
     /// The directory of records, keep annotations and delete marks.
     pub fn meta_dir(&self) -> PathBuf {
         self.backup_directory.join("meta")

@@ -21,6 +21,7 @@ mod layout;
 mod marks;
 pub mod py_literal;
 mod records;
+mod required_wal;
 mod tablespace;
 
 pub use backup_info::{BackupInfo, BackupKind, Malformed, Problem};
@@ -31,4 +32,5 @@ pub use identity::Identity;
 pub use keep::Keep;
 pub use layout::{DirectoryForm, Layout};
 pub use records::{Catalog, Loaded, is_reserved_name};
+pub use required_wal::RequiredWalError;
 pub use tablespace::Tablespace;

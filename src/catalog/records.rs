@@ -51,6 +51,12 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// Finds the records again and forgets what was read: what another process did before we had its lock counts.
+    pub fn refresh(&mut self) -> Result<(), Error> {
+        *self = Self::open(&self.files, self.layout.clone())?;
+        Ok(())
+    }
+
     fn find_records(&mut self) -> Result<(), fs::Error> {
         for entry in self.files.list_if_exists(&self.layout.meta_dir())? {
             let name = entry.name.to_string_lossy();
@@ -154,7 +160,7 @@ impl Catalog {
             ([], Some(error)) => Err(error),
             (several, _) => Err(Error::Ambiguous {
                 name: name.to_owned(),
-                ids: several.iter().map(|info| info.id.clone()).collect(),
+                ids: several.iter().rev().map(|info| info.id.clone()).collect(),
             }),
         }
     }

@@ -1,38 +1,46 @@
-//! Which backups a retention policy keeps. Only decided here; deleting them is another use case.
+//! Which backups a retention policy keeps, and deleting the others.
 
 use std::collections::BTreeMap;
 
-use crate::catalog::{BackupInfo, Chains, Keep};
+use crate::catalog::{self, BackupInfo, Catalog, Chains, Keep};
+use crate::config::ServerConfig;
 use crate::types::{BackupId, BackupStatus, RetentionPolicy, RetentionStatus, Timestamp};
 
+mod enforce;
 #[cfg(test)]
 mod tests;
 
-/// What the policy says of a backup that is no increment, and of the increments that it is the root of.
-#[derive(Clone, Copy)]
-struct Verdict {
-    root: RetentionStatus,
-    increments: RetentionStatus,
+pub use enforce::enforce;
+
+/// What the configuration of a server says on how many backups it wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rules {
+    /// `retention_policy`; none is enforced without.
+    pub policy: Option<RetentionPolicy>,
+    /// `minimum_redundancy`: so many complete backups stay, whatever the policy says.
+    pub minimum_redundancy: u32,
 }
 
-impl Verdict {
-    const fn same(status: RetentionStatus) -> Self {
-        Self { root: status, increments: status }
+impl Rules {
+    /// The rules of a server.
+    pub fn of(server: &ServerConfig) -> Self {
+        Self { policy: server.retention_policy(), minimum_redundancy: server.minimum_redundancy() }
     }
+}
 
-    /// A request to keep a backup does not keep its increments. To keep it with all WAL after it implies that
-    /// they stay usable; to keep it for itself does not, so that they go when the policy alone would not need
-    /// them (`is_beyond`).
-    fn new(by_policy: RetentionStatus, keep: Option<Keep>, is_beyond: bool) -> Self {
-        match keep {
-            None => Self::same(by_policy),
-            Some(Keep::Full) => Self { root: RetentionStatus::KeptFull, increments: RetentionStatus::Valid },
-            Some(Keep::Standalone) => Self {
-                root: RetentionStatus::KeptStandalone,
-                increments: if is_beyond { RetentionStatus::Obsolete } else { RetentionStatus::Valid },
-            },
-        }
+/// What the rules of a server say of the backups of its catalogue; `None` when there is no policy.
+pub fn judge(
+    rules: Rules,
+    catalog: &Catalog,
+    backups: &[&BackupInfo],
+    now: Timestamp,
+) -> Result<Option<BTreeMap<BackupId, RetentionStatus>>, catalog::Error> {
+    let Some(policy) = rules.policy else { return Ok(None) };
+    let mut keeps = BTreeMap::new();
+    for info in backups {
+        keeps.extend(catalog.keep(&info.id)?.map(|keep| (&info.id, keep)));
     }
+    Ok(Some(plan(policy, rules.minimum_redundancy, backups, |id| keeps.get(id).copied(), now)))
 }
 
 /// Decides on every backup of a catalogue.
@@ -59,6 +67,33 @@ pub fn plan(
         }
     };
     backups.iter().map(|info| (info.id.clone(), status(info))).collect()
+}
+
+/// What the policy says of a backup that is no increment, and of the increments that it is the root of.
+#[derive(Clone, Copy)]
+struct Verdict {
+    root: RetentionStatus,
+    increments: RetentionStatus,
+}
+
+impl Verdict {
+    const fn same(status: RetentionStatus) -> Self {
+        Self { root: status, increments: status }
+    }
+
+    /// A request to keep a backup does not keep its increments. To keep it with all WAL after it implies that
+    /// they stay usable; to keep it for itself does not, so that they go when the policy alone would not need
+    /// them (`is_beyond`).
+    fn new(by_policy: RetentionStatus, keep: Option<Keep>, is_beyond: bool) -> Self {
+        match keep {
+            None => Self::same(by_policy),
+            Some(Keep::Full) => Self { root: RetentionStatus::KeptFull, increments: RetentionStatus::Valid },
+            Some(Keep::Standalone) => Self {
+                root: RetentionStatus::KeptStandalone,
+                increments: if is_beyond { RetentionStatus::Obsolete } else { RetentionStatus::Valid },
+            },
+        }
+    }
 }
 
 /// Goes through the complete backups from the newest to the oldest and says of each whether it is needed.

@@ -39,7 +39,7 @@ impl NameRange {
 
     pub fn contains(&self, name: &str) -> bool {
         let from = (self.from.as_ref().map(String::as_str), self.to.as_ref().map(String::as_str));
-        from.contains(name)
+        RangeBounds::<str>::contains(&from, name)
     }
 
     /// Whether every name with this key comes before the range.

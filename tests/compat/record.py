@@ -16,7 +16,10 @@ A case is a text of sections. The first ones describe a barman_home; tests/compa
     -- file PATH                 any other file
     -- dir PATH                  an empty directory
 
-The rest is written by this script: the time, each command with its output, and what is left on the disk.
+The rest is written by this script: the time, each command with its output, and what is left on the disk. Where our
+answer differs on purpose, it follows in a section that the script keeps:
+
+    -- ours EXIT WHY             our standard output, and our exit status
 """
 
 import os
@@ -130,7 +133,9 @@ def record(barman, path):
     commands = []
     for heading, body in sections(text):
         if heading.startswith("$ "):
-            commands.append(heading[2:])
+            commands.append((heading[2:], []))
+        elif heading.startswith("ours "):
+            commands[-1][1].append(f"-- {heading}\n{body}")
         elif heading.split()[0] not in ("stderr", "exit", "tree", "now"):
             home.build(heading, body)
             out.append(f"-- {heading}\n{body}")
@@ -141,14 +146,15 @@ def record(barman, path):
         text = text.replace(home.path, "@HOME@")
         return re.sub(r"\(start time: .* \d{4}, elapsed", "(start time: @TIME@, elapsed", text)
 
-    for command in commands:
+    for command, ours in commands:
         argv = [barman, "-c", f"{where}/barman.conf", *command.split()]
         done = subprocess.run(argv, capture_output=True, text=True, env={**os.environ, "TZ": "UTC"}, timeout=60)
         out.append(f"-- $ {command}\n{clean(done.stdout)}")
         if done.stderr:
             out.append(f"-- stderr\n{clean(done.stderr)}")
         out.append(f"-- exit {done.returncode}\n")
-    if any(not re.match(r"-f|list|show", command) for command in commands):
+        out += ours
+    if any(not re.match(r"-f|list|show", command) for command, _ in commands):
         out.append("-- tree\n" + "".join(line + "\n" for line in home.tree()))
     with open(path, "w") as case:
         case.write("".join(out))

@@ -114,7 +114,7 @@ fn words_names_and_identifiers_find_backups() {
         (
             "twice",
             Err("Multiple backups found matching name 'twice' (try using backup ID instead): \
-                 20250103T000000 20250105T000000"),
+                 20250105T000000 20250103T000000"),
         ),
     ];
     for (text, expected) in cases {
