@@ -1,6 +1,6 @@
 //! `show-backup`.
 
-use super::{Error, describe, retention, wal_use};
+use super::{Error, retention, wal_use};
 use crate::catalog::{BackupInfo, Catalog, Chains, Loaded};
 use crate::output::view::{AvailableDetails, BackupDetails, Chain};
 use crate::sys::Context;
@@ -33,13 +33,13 @@ fn load_details(
 ) -> Result<AvailableDetails, Error> {
     let Loaded { backups, errors } = catalog.load();
     for error in errors {
-        context.events.warning(&describe(&error.into()));
+        context.events.warning(&Error::from(error).description());
     }
     let retention = retention::judge(rules, catalog, &backups, context.clock.now())?;
     let mut older = backups.iter().filter(|other| other.id < info.id && other.is_available());
     let next = backups.iter().find(|other| other.id > info.id && other.is_available()).copied();
     let reachable = find_reachable_timelines(archive, info).unwrap_or_else(|error| {
-        context.events.warning(&describe(&error.into()));
+        context.events.warning(&Error::from(error).description());
         Vec::new()
     });
     Ok(AvailableDetails {

@@ -13,6 +13,8 @@ use std::process;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use nix::unistd::{AccessFlags, access};
+
 pub use std::fs::{File, FileType, Metadata};
 
 /// An operation on a file that failed.
@@ -206,6 +208,12 @@ impl Files {
             }
             other => other.map(Some).at("read link", path),
         }
+    }
+
+    /// Fails when we may not make files in the directory, or look into it.
+    pub fn ensure_writable(&self, dir: &Path) -> Result<(), Error> {
+        let wanted = AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK;
+        access(dir, wanted).map_err(io::Error::from).at("write to", dir)
     }
 
     /// Bytes that can still be written on the file system of `path`.

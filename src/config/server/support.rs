@@ -29,7 +29,14 @@ impl ServerConfig {
             lacks(format!("an object store ({option} = {address})"));
         }
         match self.compression() {
-            None | Some(Compression::Gzip | Compression::PyGzip | Compression::Pigz) => {}
+            None
+            | Some(
+                Compression::Gzip
+                | Compression::PyGzip
+                | Compression::Pigz
+                | Compression::Bzip2
+                | Compression::PyBzip2,
+            ) => {}
             Some(other) => lacks(format!("compression = {}", other.as_str())),
         }
         if self.encryption().is_some() {

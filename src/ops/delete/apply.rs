@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Asker, Settings, WalRemoval};
 use crate::catalog::{BackupInfo, BackupKind, Catalog, Keep, Loaded};
-use crate::ops::{Error, disk_use, tell, with_causes};
+use crate::ops::{Error, disk_use, tell};
 use crate::sys::{Context, fs};
 use crate::types::{BackupId, BackupStatus, HumanDuration, ctime_text};
 use crate::wal::{Archive, OpenArchive};
@@ -95,7 +95,7 @@ fn remove_wal(
         context.events.info(&format!("\t{name}"));
     }
     for (name, error) in &removed.failed {
-        let reason = with_causes(error);
+        let reason = format!("{error}: {}", error.source);
         context
             .events
             .warning(&format!("Ignoring deletion of WAL file {name} for server {server}: {reason}"));

@@ -5,8 +5,8 @@
 //! backup for a backup. WAL goes before the files of the backup: what is left of a half-deleted backup is at
 //! least visible in the catalogue. The record goes last, because without it the directory would be invisible.
 
+use super::Error;
 use super::retention::Rules;
-use super::{Error, describe};
 use crate::catalog::{Catalog, Loaded};
 use crate::config::ServerConfig;
 use crate::sys::{Context, Lock};
@@ -151,7 +151,7 @@ fn delete_locked(
         }
         Err(Error::Cancelled(cancelled)) => Err(cancelled.into()),
         Err(error) => {
-            let reason = describe(&error);
+            let reason = error.description();
             context.events.error(&format!("Failure deleting backup {id} for server {server}.\n{reason}"));
             Ok(false)
         }

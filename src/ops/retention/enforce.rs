@@ -1,5 +1,7 @@
+use std::collections::BTreeSet;
+
 use super::judge;
-use crate::catalog::{BackupInfo, Catalog, Loaded};
+use crate::catalog::{Catalog, Loaded};
 use crate::ops::delete::{self, Asker, Settings};
 use crate::ops::{Error, tell};
 use crate::sys::Context;
@@ -28,20 +30,24 @@ pub fn enforce(
         ));
         return Ok(());
     }
-    let statuses = judge(settings.rules, catalog, &backups, context.clock.now())?.unwrap_or_default();
-    let is_begun = |info: &&BackupInfo| begun.contains(&info.id);
-    let is_obsolete = |info: &&BackupInfo| statuses.get(&info.id) == Some(&RetentionStatus::Obsolete);
-    let mut condemned = Vec::new();
-    for info in &backups {
-        if is_begun(info) {
+    // What is half deleted, or has a record and no files, restores nothing: it must not take the place of a backup
+    // that does.
+    let (mut condemned, mut whole) = (Vec::new(), Vec::new());
+    for info in backups {
+        if begun.contains(&info.id) {
             condemned.push(info.id.clone());
         } else if catalog.is_orphan(info)? {
             warn_of_orphan(context, catalog, &info.id);
-        } else if is_obsolete(info) {
-            condemned.push(info.id.clone());
+        } else {
+            whole.push(info);
         }
     }
-    for id in begun.iter().filter(|id| !backups.iter().any(|info| info.id == **id)) {
+    let known: BTreeSet<BackupId> = condemned.iter().cloned().collect();
+    let statuses = judge(settings.rules, catalog, &whole, context.clock.now())?.unwrap_or_default();
+    let obsolete = statuses.into_iter().filter(|(_, status)| *status == RetentionStatus::Obsolete);
+    condemned.extend(obsolete.map(|(id, _)| id));
+    condemned.sort();
+    for id in begun.iter().filter(|id| !known.contains(id)) {
         catalog.unmark_deletion(id)?;
     }
     for id in condemned {
