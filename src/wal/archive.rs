@@ -179,8 +179,7 @@ impl Archive {
             return Ok(None);
         }
         if line.len() as u64 == CUT_LINE_BYTES {
-            let (server, path, text) = (self.server_name(), path.clone(), String::new());
-            return Err(Error::CorruptLine { server, path, line: 0, text });
+            return Err(Error::NoLines { server: self.server_name(), path: path.clone() });
         }
         let name = String::from_utf8_lossy(line).split_once('\t').and_then(|(name, _)| name.parse().ok());
         Ok(Some((len - line.len() as u64, name)))
@@ -273,3 +272,6 @@ pub(super) fn parse_file_name(file_name: &str) -> Option<WalName> {
 pub(super) fn directory_of(name: WalName) -> PathBuf {
     name.relative_path().parent().map(Path::to_owned).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,6 +56,14 @@ pub enum Error {
         /// What stands there, or the beginning of it.
         text: String,
     },
+    /// What stands at the end of xlog.db is no line at all.
+    #[error("server '{server}': the end of '{path}' is not text in lines")]
+    NoLines {
+        /// The server.
+        server: String,
+        /// The catalogue.
+        path: PathBuf,
+    },
     /// The index beside xlog.db is damaged, and so was the one just made.
     #[error("server '{server}': cannot read the index of '{path}'")]
     Index {
@@ -93,7 +101,7 @@ impl Error {
                  mode 0640 (with rsync: --chmod=F640), or let archive_command connect as '{user}'.",
                 fs::parent(path).display()
             )),
-            Self::CorruptLine { server, .. } => {
+            Self::CorruptLine { server, .. } | Self::NoLines { server, .. } => {
                 Some(format!("Please run \"barman rebuild-xlogdb {server}\" to solve this issue"))
             }
             Self::Decode { path, source: codec::Error::Io(_), .. } => {

@@ -122,6 +122,7 @@ pub fn archive_incoming(
         known_directories: BTreeSet::new(),
         report: IntakeReport::default(),
     };
+    intake.mend_last_directory()?;
     intake.archive(&incoming.wals, tell)?;
     intake.set_unknown_aside(&incoming.unknown)?;
     if !incoming.unknown.is_empty() {
@@ -167,6 +168,18 @@ impl Intake<'_> {
                 self.report.arriving = Some(arriving);
                 tell(Step::Arriving(arriving));
                 return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists what a program that was killed has archived last and not listed, even when nothing new has come.
+    fn mend_last_directory(&mut self) -> Result<(), Error> {
+        if self.context.files.exists(&self.archive.paths.xlogdb)? {
+            let mut open = self.archive.open()?;
+            if let Some(directory) = open.last_directory()? {
+                open.list_unlisted(&directory)?;
+                self.known_directories.insert(directory);
             }
         }
         Ok(())
@@ -378,11 +391,7 @@ impl Intake<'_> {
         publications: &[Publication],
     ) -> Result<(usize, Result<(), Error>), Error> {
         let mut open = self.archive.open()?;
-        let mut directories: BTreeSet<PathBuf> =
-            wave.iter().map(|source| directory_of(source.name)).collect();
-        if self.known_directories.is_empty() {
-            directories.extend(open.last_directory()?);
-        }
+        let directories: BTreeSet<PathBuf> = wave.iter().map(|source| directory_of(source.name)).collect();
         let mut new_directories = directories.difference(&self.known_directories).peekable();
         let has_new_directories = new_directories.peek().is_some();
         new_directories.try_for_each(|directory| open.list_unlisted(directory))?;

@@ -260,3 +260,6 @@ impl<'a> OpenArchive<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,7 +49,8 @@ pub struct Yard {
 
 impl Yard {
     pub fn new(compression: Option<Compression>) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        // In memory where possible: hundreds of simulated crashes sync thousands of files.
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let settings = IncomingSettings {
             incoming_dir: dir.path().join("incoming"),
             errors_dir: dir.path().join("errors"),

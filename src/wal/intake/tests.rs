@@ -1,5 +1,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 use super::*;
@@ -217,6 +219,45 @@ fn a_file_without_its_line_is_found_in_the_directory_before() {
     yard.arrive(first, "");
     yard.run().unwrap();
     assert_eq!(yard.listed(), ["0000000100000000000000FE", last, first]);
+}
+
+#[test]
+fn a_run_that_finds_nothing_still_lists_what_is_not_listed() {
+    let yard = Yard::new(None);
+    assert_eq!(yard.run().unwrap(), IntakeReport::default());
+    assert!(!yard.path("wals").exists());
+    yard.arrive(ONE, "one");
+    yard.run().unwrap();
+    fs::write(yard.path(HASH_DIR).join(TWO), "Python was killed here").unwrap();
+    yard.run().unwrap();
+    assert_eq!(yard.listed(), [ONE, TWO]);
+}
+
+#[test]
+fn a_file_we_may_not_read_stops_the_run_with_the_remedy() {
+    // Root may read everything: this test then runs again as somebody else.
+    if nix::unistd::Uid::effective().is_root() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let copy = dir.path().join("tests");
+        fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+        let name = "wal::intake::tests::a_file_we_may_not_read_stops_the_run_with_the_remedy";
+        let run = Command::new(copy).args(["--exact", name]).uid(65534).current_dir("/").output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+        return;
+    }
+    let yard = Yard::new(None);
+    for name in [ONE, TWO, THREE] {
+        yard.arrive(name, name);
+    }
+    fs::set_permissions(yard.path("incoming").join(TWO), fs::Permissions::from_mode(0)).unwrap();
+    let error = yard.run().unwrap_err();
+    assert!(error.to_string().ends_with(&format!("incoming/{TWO}': permission denied")), "{error}");
+    assert!(error.hint().unwrap().contains("mode 0640"));
+    assert_eq!(
+        (yard.listed(), yard.names("incoming")),
+        (vec![ONE.to_owned()], vec![TWO.to_owned(), THREE.to_owned()])
+    );
 }
 
 #[test]
