@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use barman::codec::{Compression, Detector, Level};
-use barman::ops::archive_wal::{self, Asker};
+use barman::codec::Detector;
+use barman::config::MainFile;
+use barman::ops::{self, archive_wal};
 use barman::sys::fs::Probe;
 use barman::sys::{Cancel, Context, Events, Files, Progress, Severity};
-use barman::wal::{Archive, ArchivePaths, IncomingSettings, XlogDbEntry};
+use barman::wal::{Archive, ArchivePaths, XlogDbEntry};
 
 /// Tells a run of this very program that it is the archiver, and for which home.
 const HOME_OF_ARCHIVER: &str = "BARMAN_TEST_ARCHIVER_HOME";
@@ -166,17 +167,9 @@ fn the_archiver() {
     if std::env::var_os(SLOW_DISK).is_some() {
         context.files = Files::probed(Arc::new(SlowDisk));
     }
-    let config = fs::read_to_string(home.join("barman.conf")).unwrap();
-    let compression = config.lines().find_map(|line| line.strip_prefix("compression = ")).unwrap();
-    let settings = IncomingSettings {
-        incoming_dir: home.join("main/incoming"),
-        errors_dir: home.join("main/errors"),
-        compression: compression.parse::<Compression>().ok(),
-        level: Level::Medium,
-        batch_size: None,
-        segment_size: None,
-    };
-    archive_wal::run(&context, &archive_of(&home, &context), &settings, Asker::Command).unwrap();
+    let main_file = MainFile::load(&home.join("barman.conf"), &Files::default()).unwrap();
+    let config = main_file.load_servers(&Files::default()).unwrap();
+    archive_wal::run(&ops::Server::new(&context, &config.global, &config.servers["main"])).unwrap();
 }
 
 fn run(mut command: Command) -> String {

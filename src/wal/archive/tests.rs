@@ -83,9 +83,9 @@ fn timelines_are_reachable_while_their_histories_follow_one_another() {
         found.unwrap().iter().map(|(timeline, _)| timeline.number()).collect::<Vec<_>>()
     };
     assert_eq!(reachable(1, "0/3000000"), [2, 3]);
-    assert_eq!(reachable(1, "0/3000001"), []);
+    assert!(reachable(1, "0/3000001").is_empty());
     assert_eq!(reachable(2, "0/0"), [3]);
-    assert_eq!(reachable(u32::MAX, "0/0"), []);
+    assert!(reachable(u32::MAX, "0/0").is_empty());
     put(&yard, "00000004.history", "nonsense");
     assert!(yard.archive().reachable_timelines(Timeline::FIRST, Lsn::default()).is_err());
 }
