@@ -1,1 +1,7 @@
-fn main() {}
+//! The `barman` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    barman::cli::main()
+}

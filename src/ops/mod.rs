@@ -1,1 +1,34 @@
-//! The use cases.
+//! The use cases. Each decides, acts, tells events as it goes and returns its answer; none prints.
+//!
+//! Here the subjects come together: a backup needs the catalogue, the archive, PostgreSQL and the copy; none of
+//! these knows the others. Use cases that reach out to a server take a [`Server`]; those on its backups take only
+//! what they need of it.
+
+pub mod archive_wal;
+pub mod backup;
+pub mod check;
+pub mod check_backup;
+pub mod cron;
+pub mod delete;
+mod disk_use;
+mod error;
+pub mod list_backups;
+pub mod list_files;
+pub mod restore;
+pub mod retention;
+mod server;
+pub mod show_backup;
+pub mod show_server;
+pub mod status;
+pub mod switch_wal;
+mod wal_use;
+
+pub use error::Error;
+pub use server::{CopySettings, Server};
+
+use crate::sys::Context;
+
+/// Tells of an error that does not end the use case.
+fn tell(context: &Context, error: &Error) {
+    context.events.error(&error.description());
+}

@@ -99,6 +99,15 @@ impl Cancel {
         BreakGuard { cancel: self.clone(), key }
     }
 
+    /// A token of its own that is also set when this one is, for work that may be stopped alone; the link lasts
+    /// as long as the guard.
+    pub fn child(&self) -> (Self, BreakGuard) {
+        let child = Self::default();
+        let token = child.clone();
+        let link = self.break_with(move || token.cancel());
+        (child, link)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -130,6 +139,17 @@ mod tests {
         let waiter = thread::spawn(move || token.sleep(Duration::from_secs(600)));
         cancel.cancel();
         assert_eq!(waiter.join().unwrap(), Err(Cancelled));
+    }
+
+    #[test]
+    fn a_child_is_stopped_with_its_parent_and_can_be_stopped_alone() {
+        let parent = Cancel::default();
+        let (alone, _link) = parent.child();
+        alone.cancel();
+        assert!(!parent.is_cancelled());
+        let (child, _link) = parent.child();
+        parent.cancel();
+        assert!(child.is_cancelled());
     }
 
     #[test]

@@ -5,13 +5,17 @@
 //! crash looks like from the disk's side.
 
 use std::ffi::OsString;
-use std::fs::{self, File, FileTimes, Metadata, OpenOptions, Permissions};
+use std::fs::{self, FileTimes, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use nix::unistd::{AccessFlags, access};
+
+pub use std::fs::{File, FileType, Metadata};
 
 /// An operation on a file that failed.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +69,24 @@ pub struct Entry {
     pub path: PathBuf,
     /// Its own metadata: of a symbolic link, that of the link.
     pub metadata: Metadata,
+}
+
+/// An open file to which every write goes through the probe.
+pub struct Writer<'a> {
+    files: &'a Files,
+    file: &'a File,
+    path: &'a Path,
+}
+
+impl Write for Writer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.files.write_all(self.file, bytes, self.path).map_err(|error| error.source)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Files {
@@ -149,6 +171,24 @@ impl Files {
         }
     }
 
+    /// Tells `visit` the name and kind of each entry, in no order: for directories of hundreds of thousands, of
+    /// which neither metadata nor a list should be made. A directory that does not exist has no entries.
+    pub fn visit(&self, dir: &Path, mut visit: impl FnMut(OsString, FileType)) -> Result<(), Error> {
+        let entries = match fs::read_dir(dir) {
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other.at("list", dir)?,
+        };
+        for entry in entries {
+            let entry = entry.at("list", dir)?;
+            match entry.file_type() {
+                Ok(kind) => visit(entry.file_name(), kind),
+                Err(gone) if gone.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(source).at("examine", &entry.path()),
+            }
+        }
+        Ok(())
+    }
+
     /// The path with every symbolic link resolved; the part that does not exist stays as it is.
     pub fn real_path(&self, path: &Path) -> PathBuf {
         if let Ok(real) = fs::canonicalize(path) {
@@ -158,6 +198,22 @@ impl Files {
             (Some(parent), Some(name)) if parent != Path::new("") => self.real_path(parent).join(name),
             _ => path.to_owned(),
         }
+    }
+
+    /// What a symbolic link says, which may be relative to its directory; `None` when there is no link.
+    pub fn read_link(&self, path: &Path) -> Result<Option<PathBuf>, Error> {
+        match fs::read_link(path) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => {
+                Ok(None)
+            }
+            other => other.map(Some).at("read link", path),
+        }
+    }
+
+    /// Fails when we may not make files in the directory, or look into it.
+    pub fn ensure_writable(&self, dir: &Path) -> Result<(), Error> {
+        let wanted = AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK;
+        access(dir, wanted).map_err(io::Error::from).at("write to", dir)
     }
 
     /// Bytes that can still be written on the file system of `path`.
@@ -192,6 +248,16 @@ impl Files {
     /// Writes to an open file, `path` being its name.
     pub fn write_all(&self, mut file: &File, bytes: &[u8], path: &Path) -> Result<(), Error> {
         self.step("write", path, || file.write_all(bytes))
+    }
+
+    /// Writes to an open file at `offset`, `path` being its name; its position stays.
+    pub fn write_all_at(&self, file: &File, bytes: &[u8], offset: u64, path: &Path) -> Result<(), Error> {
+        self.step("write", path, || file.write_all_at(bytes, offset))
+    }
+
+    /// An open file as a [`Write`] for encoders, `path` being its name; its errors lack the path.
+    pub fn writer<'a>(&'a self, file: &'a File, path: &'a Path) -> Writer<'a> {
+        Writer { files: self, file, path }
     }
 
     /// Asks the disk to keep what was written to an open file, `path` being its name.
@@ -339,6 +405,16 @@ mod tests {
             let content = fs::read(&path).unwrap();
             assert!(content == b"old" && !done || content == b"new", "stopped after {allowed} steps");
         }
+    }
+
+    #[test]
+    fn only_links_say_where_they_lead() {
+        let dir = tempfile::tempdir().unwrap();
+        let (files, link) = (Files::default(), dir.path().join("link"));
+        files.symlink(Path::new("nowhere"), &link).unwrap();
+        assert_eq!(files.read_link(&link).unwrap(), Some(PathBuf::from("nowhere")));
+        assert_eq!(files.read_link(dir.path()).unwrap(), None);
+        assert_eq!(files.read_link(&dir.path().join("absent")).unwrap(), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod env;
 pub mod events;
 pub mod fs;
 pub mod lock;
+pub mod log_file;
 pub mod process;
 pub mod user;
 

@@ -136,6 +136,21 @@ pub trait Processes: Send + Sync {
     /// Runs `command` with `stdin` as its input, keeping what it prints.
     fn feed(&self, command: &Command, stdin: &[u8], cancel: &Cancel) -> Result<Finished, Error>;
 
+    /// Runs `command` with `stdin` as its input, its standard output going to `stdout`.
+    ///
+    /// Here `stdout` gets everything at the end; the programs of this machine give it as it comes.
+    fn exchange(
+        &self,
+        command: &Command,
+        stdin: &[u8],
+        stdout: &mut dyn Write,
+        cancel: &Cancel,
+    ) -> Result<Finished, Error> {
+        let finished = self.feed(command, stdin, cancel)?;
+        stdout.write_all(&finished.stdout).map_err(|source| error(command, source))?;
+        Ok(Finished { stdout: Vec::new(), ..finished })
+    }
+
     /// Starts `command` in a session of its own and does not wait for it.
     fn spawn_detached(&self, command: &Command, keep_descriptors: bool) -> Result<(), Error>;
 
@@ -159,6 +174,16 @@ impl Processes for SystemProcesses {
         let mut stdout = Vec::new();
         let finished = guarded(command, Some(stdin), &mut stdout, cancel)?;
         Ok(Finished { stdout, ..finished })
+    }
+
+    fn exchange(
+        &self,
+        command: &Command,
+        stdin: &[u8],
+        stdout: &mut dyn Write,
+        cancel: &Cancel,
+    ) -> Result<Finished, Error> {
+        guarded(command, Some(stdin), stdout, cancel)
     }
 
     fn spawn_detached(&self, command: &Command, keep_descriptors: bool) -> Result<(), Error> {
@@ -263,6 +288,11 @@ fn error(command: &Command, source: io::Error) -> Error {
     }
 }
 
+/// The number of this process.
+pub fn id() -> u32 {
+    process::id()
+}
+
 /// Whether `program` is found as `Command` would find it.
 pub fn find_program(program: &OsStr, path_prefix: Option<&str>) -> Option<PathBuf> {
     if PathBuf::from(program).components().count() > 1 {
@@ -293,6 +323,14 @@ mod tests {
         let input = vec![b'x'; 1 << 20];
         let finished = SystemProcesses.feed(&Command::new("cat"), &input, &Cancel::default()).unwrap();
         assert_eq!(finished.stdout, input);
+    }
+
+    #[test]
+    fn output_comes_while_input_still_goes_in() {
+        // More than the pipes hold: it would stand still if one waited for the other.
+        let (input, mut output) = (vec![b'x'; 1 << 20], Vec::new());
+        SystemProcesses.exchange(&Command::new("cat"), &input, &mut output, &Cancel::default()).unwrap();
+        assert_eq!(output, input);
     }
 
     #[test]

@@ -24,10 +24,15 @@ pub enum Error {
     },
 }
 
+/// The name of the account with the number `uid`.
+pub fn name_of(uid: u32) -> Option<String> {
+    User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name)
+}
+
 /// The name of the user we run as, or the number when it has none.
 pub fn current() -> String {
     let uid = Uid::effective();
-    User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
+    name_of(uid.as_raw()).unwrap_or_else(|| uid.to_string())
 }
 
 /// Makes sure that we run as `name`: nothing to do when we do, a switch when we are root.

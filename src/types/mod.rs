@@ -9,8 +9,13 @@ mod byte_size;
 mod human_duration;
 mod lsn;
 mod pg_version;
+mod recovery_target;
+mod retention_policy;
+mod retention_status;
 mod segment_size;
+mod target_time;
 mod timeline;
+mod timestamp;
 mod wal_name;
 mod wal_segment;
 
@@ -20,13 +25,15 @@ pub use byte_size::ByteSize;
 pub use human_duration::HumanDuration;
 pub use lsn::Lsn;
 pub use pg_version::PgVersion;
+pub use recovery_target::{RecoveryTarget, TargetAction, TargetTimeline};
+pub use retention_policy::{RecoveryWindow, RetentionPolicy, WindowUnit};
+pub use retention_status::RetentionStatus;
 pub use segment_size::SegmentSize;
+pub use target_time::{Assumed, TargetTime, TargetTimeError, parse_target_time};
 pub use timeline::Timeline;
+pub use timestamp::{Timestamp, ctime_text, parse_timestamp, timestamp_text};
 pub use wal_name::WalName;
 pub use wal_segment::{SegmentRange, WalSegment};
-
-/// A moment with the offset it was written with, as PostgreSQL and the catalogue give it.
-pub type Timestamp = chrono::DateTime<chrono::FixedOffset>;
 
 /// The text that was meant to be a value and is not one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,1 +1,25 @@
 //! The write-ahead log of a server: how it comes in, how it is kept, how it is found.
+
+mod archive;
+mod catalogue;
+mod error;
+mod history;
+mod incoming;
+mod index;
+mod intake;
+mod names;
+mod open_archive;
+mod store;
+#[cfg(test)]
+mod testkit;
+mod totals;
+mod xlogdb;
+
+pub use archive::{Archive, ArchivePaths};
+pub use catalogue::Entries;
+pub use error::Error;
+pub use history::{Ancestor, TimelineHistory};
+pub use intake::{IncomingSettings, IntakeReport, Step, archive_incoming};
+pub use open_archive::{OpenArchive, Removed};
+pub use totals::{Tally, Totals};
+pub use xlogdb::XlogDbEntry;

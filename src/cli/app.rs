@@ -1,0 +1,133 @@
+//! A run of the program: its settings, its context, its console.
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::exit;
+use super::globals::{Cli, Color, LogLevel};
+use super::logging;
+use crate::config::{Audience, Config, Global, MainFile, ServerConfig};
+use crate::ops::{self, Server};
+use crate::output::{Terminal, TerminalOptions};
+use crate::pg;
+use crate::sys::log_file::LogFile;
+use crate::sys::{Cancel, Context, Events, Files, Progress, Severity, user};
+
+/// Everything a command works with.
+pub struct App {
+    /// The configuration of all servers.
+    pub config: Config,
+    /// The world outside.
+    pub context: Context,
+    /// Where answers go.
+    pub terminal: Arc<Terminal>,
+}
+
+impl App {
+    /// Reads the configuration, becomes the user it names, opens the log and reads the servers.
+    pub fn start(cli: &Cli) -> anyhow::Result<Self> {
+        let files = Files::default();
+        let main_file = MainFile::load(&MainFile::find(cli.config.as_deref(), &files)?, &files)?;
+        user::ensure(&main_file.global().barman_user)?;
+        let cancel = Cancel::on_signals().context("cannot install signal handlers")?;
+        let log_warning = open_log(main_file.global(), cli.log_level);
+        let terminal = Arc::new(Terminal::new(terminal_options(cli)));
+        let context = Context::new(Arc::new(Narrator(terminal.clone())), cancel);
+        if let Some(warning) = log_warning {
+            tracing::warn!("{warning}");
+        }
+        let config = main_file.load_servers(&files)?;
+        for notice in &config.warnings {
+            match notice.audience {
+                Audience::Everyone => context.events.say(notice.severity, &notice.text),
+                Audience::Log => tracing::warn!("{notice}"),
+            }
+        }
+        Ok(Self { config, context, terminal })
+    }
+
+    /// A server with what use cases need to work on it.
+    pub fn server<'a>(&'a self, config: &'a ServerConfig) -> Server<'a> {
+        Server::new(&self.context, &self.config.global, config)
+    }
+
+    /// The exit code of a command that went through.
+    pub fn finish(&self, code: ExitCode) -> ExitCode {
+        if self.terminal.failed() { ExitCode::FAILURE } else { code }
+    }
+
+    /// Says what went wrong with one server, so that the others can be worked on; a stop that was asked for
+    /// ends the whole command.
+    pub fn keep_going<T>(&self, result: Result<T, ops::Error>) -> anyhow::Result<Option<T>> {
+        match result {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if self.context.cancel.is_cancelled() => Err(error.into()),
+            Err(error) => {
+                self.context.events.error(&error.description());
+                Ok(None)
+            }
+        }
+    }
+
+    /// Says why a command stopped.
+    pub fn fail(&self, error: &anyhow::Error) -> ExitCode {
+        let text = if self.context.cancel.is_cancelled() {
+            "Process interrupted by user (KeyboardInterrupt)".to_owned()
+        } else {
+            match error.downcast_ref::<ops::Error>() {
+                Some(error) => error.description(),
+                None => exit::chain(error),
+            }
+        };
+        self.context.events.error(&text);
+        ExitCode::FAILURE
+    }
+}
+
+/// Opens the log; gives what is to be said when that fails.
+fn open_log(global: &Global, level: Option<LogLevel>) -> Option<&'static str> {
+    let opened = global.log_file.as_deref().map(LogFile::open).transpose();
+    let warning =
+        opened.as_ref().err().map(|_| "Failed opening the requested log file. Using standard error instead.");
+    let threshold = level.map_or(global.log_level, LogLevel::threshold);
+    logging::install(opened.ok().flatten(), threshold, global.log_format.clone());
+    warning
+}
+
+fn terminal_options(cli: &Cli) -> TerminalOptions {
+    let terminals = io::stdout().is_terminal() && io::stderr().is_terminal();
+    let color = match cli.color {
+        Color::Never => false,
+        Color::Always => true,
+        Color::Auto => terminals,
+    };
+    TerminalOptions {
+        quiet: cli.quiet,
+        debug: cli.debug,
+        color,
+        terminal: io::stderr().is_terminal(),
+        redact: pg::redact,
+    }
+}
+
+/// Passes on what work tells: to the console, and to the log.
+struct Narrator(Arc<Terminal>);
+
+impl Events for Narrator {
+    fn say(&self, severity: Severity, text: &str) {
+        self.0.say(severity, text);
+        match severity {
+            Severity::Debug => tracing::debug!("{text}"),
+            Severity::Info => tracing::info!("{text}"),
+            Severity::Warning => tracing::warn!("{text}"),
+            Severity::Error => tracing::error!("{text}"),
+        }
+    }
+
+    fn progress(&self, progress: Progress<'_>) {
+        self.0.progress(progress);
+    }
+}

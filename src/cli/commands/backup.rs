@@ -1,0 +1,106 @@
+use clap::ValueEnum;
+
+use super::copy_options::{CopyOptions, seconds_or};
+use super::selection::{self, Reaction};
+use crate::catalog::is_reserved_name;
+use crate::cli::app::App;
+use crate::config::{ReuseBackup, ServerConfig};
+use crate::ops::backup::{self, BackupOptions};
+use crate::types::BackupId;
+
+/// What can be typed.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Servers to back up, or 'all'
+    #[arg(required = true, value_name = "SERVER_NAME")]
+    server_names: Vec<String>,
+
+    /// Ask PostgreSQL for an immediate checkpoint instead of waiting for the next scheduled one
+    #[arg(long, overrides_with = "no_immediate_checkpoint")]
+    immediate_checkpoint: bool,
+
+    /// Let PostgreSQL spread the checkpoint, over 'immediate_checkpoint' in the configuration
+    #[arg(long, overrides_with = "immediate_checkpoint")]
+    no_immediate_checkpoint: bool,
+
+    /// Take unchanged files from the previous backup: 'link' shares them, 'copy' duplicates them
+    #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, default_missing_value = "link")]
+    reuse_backup: Option<Reuse>,
+
+    /// A name for the backup, to be used in place of its identifier
+    #[arg(long, value_parser = parse_name)]
+    name: Option<String>,
+
+    /// Wait until all WAL that the backup needs is archived
+    #[arg(short, long)]
+    wait: bool,
+
+    /// Give up that wait after so many seconds; the backup stays valid
+    #[arg(long, value_name = "SECONDS")]
+    wait_timeout: Option<u64>,
+
+    /// Seconds between signs of life on the connection to PostgreSQL, 0 for none
+    #[arg(long, value_name = "SECONDS")]
+    keepalive_interval: Option<u64>,
+
+    /// Seconds that the checks before the backup may take, 0 for no limit
+    #[arg(long, value_name = "SECONDS")]
+    check_timeout: Option<u64>,
+
+    #[command(flatten)]
+    copy: CopyOptions,
+}
+
+/// The values of `--reuse-backup`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Reuse {
+    Link,
+    Copy,
+    Off,
+}
+
+pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
+    for config in selection::servers(app, &args.server_names, Reaction::WITH_POSTGRES) {
+        app.keep_going(backup::run(&app.server(config), &options(args, config)))?;
+    }
+    Ok(())
+}
+
+fn options(args: &Args, config: &ServerConfig) -> BackupOptions {
+    BackupOptions {
+        immediate_checkpoint: match (args.immediate_checkpoint, args.no_immediate_checkpoint) {
+            (true, _) => true,
+            (_, true) => false,
+            _ => config.immediate_checkpoint(),
+        },
+        reuse: match args.reuse_backup {
+            Some(Reuse::Link) => ReuseBackup::Link,
+            Some(Reuse::Copy) => ReuseBackup::Copy,
+            Some(Reuse::Off) => ReuseBackup::Off,
+            None => config.reuse_backup(),
+        },
+        name: args.name.clone(),
+        wait: args.wait,
+        wait_timeout: seconds_or(args.wait_timeout, None),
+        keepalive: seconds_or(args.keepalive_interval, config.keepalive_interval()),
+        check_timeout: seconds_or(args.check_timeout, config.check_timeout()),
+        copy: args.copy.settings(config),
+    }
+}
+
+/// A name must not be mistaken for something else that stands for a backup.
+fn parse_name(name: &str) -> Result<String, String> {
+    if name.is_empty() {
+        return Err("Backup name cannot be empty".into());
+    }
+    if name.parse::<BackupId>().is_ok() {
+        return Err(format!("Backup name '{name}' is not allowed: backup ID"));
+    }
+    if is_reserved_name(name) {
+        return Err(format!("Backup name '{name}' is not allowed: reserved word"));
+    }
+    if name.contains(['\n', '\r']) {
+        return Err("Backup name cannot span lines".into());
+    }
+    Ok(name.to_owned())
+}

@@ -1,0 +1,44 @@
+use std::process::ExitCode;
+
+use super::copy_options::seconds_or;
+use super::selection::{self, Reaction};
+use crate::cli::app::App;
+use crate::ops::check;
+use crate::output::console;
+
+/// What can be typed.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Servers to check, or 'all'
+    #[arg(required = true, value_name = "SERVER_NAME")]
+    server_names: Vec<String>,
+
+    /// Answer on one line for Nagios: exit code 0 when all is well, 2 when not
+    #[arg(long)]
+    nagios: bool,
+
+    /// Seconds that the checks of a server may take, 0 for no limit
+    #[arg(long, value_name = "SECONDS")]
+    check_timeout: Option<u64>,
+}
+
+pub fn run(app: &App, args: &Args) -> anyhow::Result<ExitCode> {
+    let mut reports = Vec::new();
+    for config in selection::servers(app, &args.server_names, Reaction::ANY) {
+        let timeout = seconds_or(args.check_timeout, config.check_timeout());
+        let report = check::run(&app.server(config), timeout)?;
+        if !args.nagios {
+            app.terminal.answer(&console::checks(&report, app.terminal.colors()));
+        }
+        reports.push(report);
+    }
+    if args.nagios {
+        let (text, code) = console::nagios(&reports, app.terminal.failed());
+        app.terminal.answer_always(&text);
+        return Ok(ExitCode::from(code));
+    }
+    if reports.iter().any(|report| report.active && !report.passed()) {
+        app.terminal.mark_failed();
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,165 @@
+//! Archiving what PostgreSQL has put into `incoming`, and waiting for what it will put there.
+
+use std::cell::Cell;
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use super::{Error, Server};
+use crate::codec;
+use crate::config::CompressionLevel;
+use crate::sys::{Cancelled, Severity};
+use crate::types::{SegmentSize, WalName, WalSegment};
+use crate::wal::{IncomingSettings, IntakeReport, Step, archive_incoming};
+
+/// The pause between two looks at what has arrived.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Who asks for WAL to be archived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    /// A person or cron: the run says so even when there is nothing to do.
+    Command,
+    /// Another use case on its way; silent when there is nothing to do.
+    UseCase,
+}
+
+/// Archives what has arrived, and says so line by line.
+pub fn run(server: &Server<'_>) -> Result<(), Error> {
+    server.refuse_unsupported()?;
+    archive(server, Asker::Command, None).map(drop)
+}
+
+/// The same on the way of another use case.
+pub fn run_on_the_way(server: &Server<'_>) -> Result<(), Error> {
+    archive(server, Asker::UseCase, None).map(drop)
+}
+
+/// Archives what arrives until `segment` is in the archive; `false` when that took longer than `limit`.
+pub fn await_segment(
+    server: &Server<'_>,
+    segment: WalSegment,
+    size: SegmentSize,
+    limit: Option<Duration>,
+) -> Result<bool, Error> {
+    let archive = server.archive();
+    await_condition(server, size, limit, || Ok(archive.contains(WalName::Segment(segment))?))
+}
+
+/// Archives what arrives until `is_met`; `false` when that took longer than `limit`.
+pub fn await_condition(
+    server: &Server<'_>,
+    size: SegmentSize,
+    limit: Option<Duration>,
+    is_met: impl Fn() -> Result<bool, Error>,
+) -> Result<bool, Error> {
+    let started = Instant::now();
+    loop {
+        archive(server, Asker::UseCase, Some(size))?;
+        if is_met()? {
+            return Ok(true);
+        }
+        if limit.is_some_and(|limit| started.elapsed() >= limit) {
+            return Ok(false);
+        }
+        let rested: Result<(), Cancelled> = server.context.clock.sleep(POLL, &server.context.cancel);
+        rested?;
+    }
+}
+
+/// `None` when another process is at it already.
+fn archive(
+    server: &Server<'_>,
+    asker: Asker,
+    size: Option<SegmentSize>,
+) -> Result<Option<IntakeReport>, Error> {
+    let Some(_lock) = server.try_lock(&server.task_lock("archive-wal"))? else {
+        if asker == Asker::Command {
+            server.info(format!(
+                "Another archive-wal process is already running on server {}. Skipping to the next server",
+                server.name()
+            ));
+        }
+        return Ok(None);
+    };
+    let settings = settings(server, size)?;
+    // Said with the first file, so that a use case that polls says nothing when nothing comes.
+    let header = Cell::new(None);
+    let mut say = |step: Step<'_>| {
+        if let Step::Found { taken, found } = step {
+            header.set(header_for(server.name(), taken, found, asker));
+            if asker == Asker::UseCase {
+                return;
+            }
+        }
+        for (severity, line) in header.take().into_iter().flatten().chain(lines_of(step, server.name())) {
+            server.context.events.say(severity, &line);
+        }
+    };
+    Ok(Some(archive_incoming(&server.context, &server.archive(), &settings, &mut say)?))
+}
+
+fn settings(server: &Server<'_>, size: Option<SegmentSize>) -> Result<IncomingSettings, Error> {
+    let config = server.config;
+    Ok(IncomingSettings {
+        incoming_dir: config.incoming_wals_directory(),
+        errors_dir: config.errors_directory(),
+        compression: config.compression().and_then(|configured| configured.as_str().parse().ok()),
+        level: match config.compression_level() {
+            CompressionLevel::Low => codec::Level::Low,
+            CompressionLevel::Medium => codec::Level::Medium,
+            CompressionLevel::High => codec::Level::High,
+            CompressionLevel::Number(level) => codec::Level::Number(level.clamp(-100, 100) as i32),
+        },
+        batch_size: config.archiver_batch_size().and_then(NonZeroUsize::new),
+        segment_size: size.or(known_segment_size(server)?),
+    })
+}
+
+/// The size that the newest backup has recorded: it never changes in the life of a cluster.
+fn known_segment_size(server: &Server<'_>) -> Result<Option<SegmentSize>, Error> {
+    let catalog = server.catalog()?;
+    let newest = catalog.ids().next_back().cloned();
+    // A record that cannot be read must not keep WAL from being archived.
+    let backup = newest.and_then(|id| catalog.find(&id).ok().flatten());
+    Ok(backup.filter(|backup| backup.version.is_some()).map(|backup| backup.xlog_segment_size))
+}
+
+type Lines = Vec<(Severity, String)>;
+
+fn header_for(server: &str, taken: usize, found: usize, asker: Asker) -> Option<Lines> {
+    let info = |line: String| (Severity::Info, line);
+    let header = format!("Processing xlog segments from file archival for {server}");
+    match taken {
+        0 if asker == Asker::UseCase => None,
+        0 => Some(vec![info(header), info("\tno file found".to_owned())]),
+        _ if found > taken => Some(vec![info(format!("{header} (batch size: {taken})"))]),
+        _ => Some(vec![info(header)]),
+    }
+}
+
+/// What Barman prints for a step, to the letter.
+fn lines_of(step: Step<'_>, server: &str) -> Lines {
+    let info = |line: String| (Severity::Info, line);
+    match step {
+        Step::Found { .. } => Vec::new(),
+        Step::Archived(name) | Step::Identical(name) => vec![info(format!("\t{name}"))],
+        Step::Different(name) => vec![
+            info(format!("\t{name}")),
+            info(format!(
+                "\tError: {name} is already present in server {server}. File moved to errors directory."
+            )),
+        ],
+        Step::Unknown(names) => {
+            let header = format!(
+                "Some unknown objects have been found while processing xlog segments for {server}. Objects moved \
+                 to errors directory:"
+            );
+            let names = names.iter().map(|name| info(format!("\t{}", name.display())));
+            std::iter::once(info(header)).chain(names).collect()
+        }
+        Step::Arriving(name) => {
+            let why = "it changed in the last two seconds and is not as long as a segment";
+            vec![(Severity::Debug, format!("server '{server}': leaving '{name}' for the next run: {why}"))]
+        }
+    }
+}

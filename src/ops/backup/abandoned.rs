@@ -1,0 +1,26 @@
+//! Backups whose process was killed.
+
+use crate::catalog::BackupInfo;
+use crate::ops::{Error, Server};
+use crate::types::BackupStatus;
+
+/// Marks FAILED what a killed process left EMPTY or STARTED. The caller holds the backup lock, so nobody is still
+/// working on them.
+pub fn close_abandoned(server: &Server<'_>) -> Result<(), Error> {
+    let mut catalog = server.catalog()?;
+    let is_open =
+        |backup: &&&BackupInfo| matches!(backup.status, BackupStatus::Empty | BackupStatus::Started);
+    let open: Vec<BackupInfo> =
+        catalog.load().backups.iter().filter(is_open).map(|found| (*found).clone()).collect();
+    for mut backup in open {
+        backup.error = Some(format!("the backup was interrupted while it was {}", backup.status));
+        backup.status = BackupStatus::Failed;
+        let (id, name) = (backup.id.clone(), server.name());
+        catalog.save(backup)?;
+        server.warning(format!(
+            "backup {id} of server '{name}' was interrupted by the end of its process and is now marked FAILED; \
+             remove it with 'barman delete {name} {id}'"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Taking a base backup of a running server.
+//!
+//! plan → record EMPTY → start → record STARTED → copy → stop → record WAITING_FOR_WALS → required WAL present →
+//! record DONE. Whatever fails, PostgreSQL leaves backup mode and the record says FAILED and why: the record is
+//! always truer than the directory. What a SIGKILL leaves EMPTY or STARTED, the next process that gets the backup
+//! lock marks FAILED.
+
+mod abandoned;
+mod items;
+mod run;
+mod settle;
+
+use std::time::Duration;
+
+use super::{CopySettings, Error, Server, check};
+use crate::config::ReuseBackup;
+use run::BackupRun;
+
+pub use abandoned::close_abandoned;
+
+/// How a backup is taken: the configuration, and over it what was typed.
+#[derive(Debug, Clone)]
+pub struct BackupOptions {
+    /// Ask PostgreSQL for an immediate checkpoint.
+    pub immediate_checkpoint: bool,
+    /// What is done with files that the previous backup has too.
+    pub reuse: ReuseBackup,
+    /// A name for the backup.
+    pub name: Option<String>,
+    /// Wait until the backup's WAL is archived.
+    pub wait: bool,
+    /// The limit of that wait.
+    pub wait_timeout: Option<Duration>,
+    /// The pause between signs of life on the connection.
+    pub keepalive: Option<Duration>,
+    /// The limit of the checks before the backup.
+    pub check_timeout: Option<Duration>,
+    /// How files are copied.
+    pub copy: CopySettings,
+}
+
+/// Takes a backup of `server`.
+///
+/// # Errors
+/// When the backup could not be begun. A backup that began and failed is in the catalogue with its reason, and its
+/// failure is told.
+pub fn run(server: &Server<'_>, options: &BackupOptions) -> Result<(), Error> {
+    server.refuse_unsupported()?;
+    ensure_ready(server, options)?;
+    server.ensure_directories()?;
+    let layout = server.layout();
+    let lock = server
+        .try_lock(&layout.backup_lock())?
+        .ok_or_else(|| Error::refused("Another backup process is running"))?;
+    close_abandoned(server)?;
+    let finished = BackupRun::begin(server, options)?.run()?;
+    drop(lock);
+    finished.map_or(Ok(()), |backup| settle::settle(server, &backup, options))
+}
+
+/// Runs the checks that matter for a backup, quietly.
+fn ensure_ready(server: &Server<'_>, options: &BackupOptions) -> Result<(), Error> {
+    let report = check::run(server, options.check_timeout)?;
+    let blocking = report.checks.iter().filter(|check| !check.ok && !check.tolerated_by_backup);
+    let failures: Vec<String> =
+        blocking.map(|check| format!("\n\t{}: FAILED ({})", check.label, check.hint)).collect();
+    for failure in &failures {
+        tracing::error!("check of server '{}' {}", server.name(), failure.trim());
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "Impossible to start the backup. Check the log for more details, or run 'barman check {}'{}",
+        server.name(),
+        failures.concat().replace(" ()", "")
+    )))
+}

@@ -1,0 +1,80 @@
+//! What follows a backup: the WAL it needs is awaited, and what it makes useless is dropped.
+
+use std::time::Duration;
+
+use super::BackupOptions;
+use crate::catalog::BackupInfo;
+use crate::ops::{Error, Server, archive_wal, check_backup};
+use crate::sys::Lock;
+use crate::types::{BackupStatus, WalName, WalSegment};
+
+/// How long a backup without `--wait` stays to see its last WAL file arrive: an archiver in good health needs less,
+/// and `cron` completes the backup when it needs more.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Archives what has arrived until the backup has all its WAL, as long as that was asked for.
+pub fn settle(server: &Server<'_>, backup: &BackupInfo, options: &BackupOptions) -> Result<(), Error> {
+    if let Some(end_wal) = backup.end_wal {
+        await_wal(server, backup, end_wal, options)?;
+    }
+    let status = verify(server, backup)?;
+    if server.catalog()?.previous_available(&backup.id)?.is_none() {
+        drop_wal_before(server, backup)?;
+    }
+    if status == BackupStatus::WaitingForWals {
+        server.warning(
+            "IMPORTANT: this backup is classified as WAITING_FOR_WALS, meaning that Barman has not received yet all \
+             the required WAL files for the backup consistency.\n\
+             This is a common behaviour in concurrent backup scenarios, and Barman automatically set the backup as \
+             DONE once all the required WAL files have been archived.\n\
+             Hint: execute the backup command with '--wait'",
+        );
+    }
+    Ok(())
+}
+
+/// Records whether all WAL of the backup is there; what another process is about to record is waited for.
+fn verify(server: &Server<'_>, backup: &BackupInfo) -> Result<BackupStatus, Error> {
+    let lock = server.layout().backup_id_lock(&backup.id);
+    let _lock = Lock::acquire(&lock, &server.context.cancel)?;
+    check_backup::update(&server.context, &mut server.catalog()?, &server.archive(), &backup.id)
+}
+
+fn await_wal(
+    server: &Server<'_>,
+    backup: &BackupInfo,
+    end_wal: WalSegment,
+    options: &BackupOptions,
+) -> Result<(), Error> {
+    let limit = if options.wait { options.wait_timeout } else { Some(PATIENCE) };
+    if options.wait {
+        let bound = limit.map(|limit| format!(" (max: {} seconds)", limit.as_secs())).unwrap_or_default();
+        server.info(format!("Waiting for the WAL file {end_wal} from server '{}'{bound}", server.name()));
+    }
+    let archived = archive_wal::await_segment(server, end_wal, backup.xlog_segment_size, limit)?;
+    if let (false, true, Some(limit)) = (archived, options.wait, limit) {
+        server.error(format!("The WAL file {end_wal} has not been received in {} seconds", limit.as_secs()));
+    }
+    Ok(())
+}
+
+/// Removes the WAL before the begin of `backup`, the first of its server; histories stay.
+pub fn drop_wal_before(server: &Server<'_>, backup: &BackupInfo) -> Result<(), Error> {
+    let Some(begin) = backup.begin_wal.map(WalName::Segment) else { return Ok(()) };
+    let archive = server.archive();
+    let mut open = archive.open()?;
+    let is_useless = |name: WalName| name < begin && !matches!(name, WalName::History(_));
+    if !open.entries(..begin)?.any(|entry| entry.is_ok_and(|entry| entry.wal_name().is_some_and(is_useless)))
+    {
+        return Ok(());
+    }
+    server.info("WAL segments preceding the current backup have been found:");
+    if server.config.worm_mode() {
+        server.info("'worm_mode' is enabled, skip purging of unused WAL files.");
+        return Ok(());
+    }
+    for name in open.remove(|name, _| is_useless(name))?.names {
+        server.info(format!("\t{name} from server {} has been removed", server.name()));
+    }
+    Ok(())
+}

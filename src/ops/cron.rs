@@ -1,0 +1,110 @@
+//! The maintenance that is due, every minute: WAL is archived, waiting backups are completed, interrupted ones are
+//! closed, and backups that the retention policy no longer needs are deleted.
+//!
+//! Archiving and the verification of a backup may take long; they run in the background, in processes of their
+//! own, so that one slow server never holds up the others. One broken server does not either.
+
+use crate::sys::Command;
+use crate::sys::env;
+use crate::sys::fs::PathContext;
+use crate::types::BackupStatus;
+
+use super::{Error, Server, backup, delete, retention};
+
+/// Does what is due for all `servers`; each server's trouble is told and left behind.
+pub fn run<'a>(servers: impl Iterator<Item = Server<'a>>, keep_descriptors: bool) -> Result<(), Error> {
+    let mut last = None;
+    for server in servers {
+        let outcome = maintain(&server, keep_descriptors);
+        server.context.cancel.check()?;
+        if let Err(error) = outcome {
+            server.error(format!(
+                "Unable to run cron on server '{}', please look in the barman log file for more details.\n{}",
+                server.name(),
+                error.with_causes()
+            ));
+        }
+        last = Some(server);
+    }
+    last.filter(|server| server.global.lock_directory_cleanup).map_or(Ok(()), |server| clean_locks(&server))
+}
+
+fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
+    let name = server.name();
+    if !server.config.is_active() {
+        server.info(format!("Skipping inactive server '{name}'"));
+        return Ok(());
+    }
+    if server.config.is_disabled() {
+        server.info(format!("Skipping temporarily disabled server '{name}'"));
+        return Ok(());
+    }
+    server.refuse_unsupported()?;
+    server.ensure_directories()?;
+    let Some(_lock) = server.try_lock(&server.task_lock("cron"))? else {
+        server.info(format!(
+            "Another cron process is already running on server {name}. Skipping to the next server"
+        ));
+        return Ok(());
+    };
+    start_archiving(server, keep_descriptors)?;
+    close_abandoned(server)?;
+    start_check_of_waiting(server, keep_descriptors)?;
+    let settings = delete::Settings::of(server.config);
+    retention::enforce(&server.context, &mut server.catalog()?, &server.archive(), settings)
+}
+
+fn start_archiving(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
+    let name = server.name();
+    // Taken and let go: the process that we start takes it again, and steps aside should another be quicker.
+    if server.try_lock(&server.task_lock("archive-wal"))?.is_none() {
+        server.info(format!(
+            "Another archive-wal process is already running on server {name}. Skipping to the next server"
+        ));
+        return Ok(());
+    }
+    server.info(format!("Starting WAL archiving for server {name}"));
+    start(server, &["archive-wal", name], keep_descriptors)
+}
+
+/// Only when nobody is taking a backup can an unfinished one be known to be abandoned.
+fn close_abandoned(server: &Server<'_>) -> Result<(), Error> {
+    match server.try_lock(&server.layout().backup_lock())? {
+        Some(_lock) => backup::close_abandoned(server),
+        None => Ok(()),
+    }
+}
+
+/// The oldest waiting backup is looked at first: those after it need its WAL or later.
+fn start_check_of_waiting(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
+    let catalog = server.catalog()?;
+    let loaded = catalog.load();
+    let waiting = loaded.backups.iter().find(|backup| backup.status == BackupStatus::WaitingForWals);
+    let Some(backup) = waiting else { return Ok(()) };
+    if server.try_lock(&server.layout().backup_id_lock(&backup.id))?.is_none() {
+        return Ok(());
+    }
+    let name = server.name();
+    server.info(format!("Starting check-backup for backup {} of server {name}", backup.id));
+    start(server, &["check-backup", name, backup.id.as_str()], keep_descriptors)
+}
+
+/// Starts ourselves in the background.
+fn start(server: &Server<'_>, words: &[&str], keep_descriptors: bool) -> Result<(), Error> {
+    let program = env::current_exe().at("find", "the running program".as_ref())?;
+    let command = Command::new(program).arg("-c").arg(&server.global.config_file).arg("-q").args(words);
+    Ok(server.context.processes.spawn_detached(&command, keep_descriptors)?)
+}
+
+/// Removes lock files that nobody holds. The one of xlog.db stays: others wait on it, and a name that changes its
+/// meaning while they do would let two in.
+fn clean_locks(server: &Server<'_>) -> Result<(), Error> {
+    for entry in server.context.files.list_if_exists(&server.global.lock_directory)? {
+        let name = entry.name.to_string_lossy();
+        let is_lock = name.starts_with('.') && name.ends_with(".lock") && !name.ends_with("-xlogdb.lock");
+        if is_lock && let Some(lock) = server.try_lock(&entry.path)? {
+            lock.remove()?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! Deletes one backup, in the order that a crash may interrupt anywhere.
+
+use std::path::Path;
+
+use super::{Asker, Settings, WalRemoval};
+use crate::catalog::{BackupInfo, BackupKind, Catalog, Keep, Loaded};
+use crate::ops::{Error, disk_use, tell};
+use crate::sys::{Context, fs};
+use crate::types::{BackupId, BackupStatus, HumanDuration, ctime_text};
+use crate::wal::{Archive, OpenArchive};
+
+/// What the record says while the backup is being deleted, and afterwards if that is interrupted.
+const BEGUN: &str = "deletion has begun and is not finished";
+
+/// Deletes the backup `info` and the WAL that only it needed.
+///
+/// Whatever fails before the record is changed leaves the backup as it was.
+pub(super) fn delete(
+    context: &Context,
+    catalog: &mut Catalog,
+    archive: &Archive,
+    settings: Settings,
+    info: &BackupInfo,
+    asker: Asker,
+) -> Result<(), Error> {
+    let (server, id, started) = (catalog.layout().server.clone(), &info.id, context.clock.now());
+    let removal = plan_wal_removal(context, catalog, settings, info, asker)?;
+    let open = removal.as_ref().map(|_| open_archive(archive)).transpose()?;
+    catalog.mark_deletion(id)?;
+    context.events.info(&format!("Deleting backup {id} for server {server}"));
+    catalog.save(BackupInfo {
+        status: BackupStatus::Failed,
+        error: Some(info.error.clone().unwrap_or_else(|| BEGUN.to_owned())),
+        ..info.clone()
+    })?;
+    if let Some((removal, open)) = removal.zip(open) {
+        remove_wal(context, &server, open, &removal)?;
+    }
+    remove_files(context, &catalog.layout().base_dir(id))?;
+    catalog.remove_record(id)?;
+    catalog.unmark_deletion(id)?;
+    let took = HumanDuration::from(context.clock.now() - started);
+    context
+        .events
+        .info(&format!("Deleted backup {id} (start time: {}, elapsed time: {took})", ctime_text(started)));
+    Ok(())
+}
+
+fn plan_wal_removal(
+    context: &Context,
+    catalog: &Catalog,
+    settings: Settings,
+    info: &BackupInfo,
+    asker: Asker,
+) -> Result<Option<WalRemoval>, Error> {
+    let Loaded { backups, errors } = catalog.load();
+    let mut kept_for_themselves = Vec::new();
+    for other in &backups {
+        if catalog.keep(&other.id)? == Some(Keep::Standalone) {
+            kept_for_themselves.push(&other.id);
+        }
+    }
+    let keep = |id: &BackupId| kept_for_themselves.contains(&id).then_some(Keep::Standalone);
+    let removal = WalRemoval::plan(info, &backups, keep, settings.is_concurrent, asker);
+    if errors.is_empty() || removal.is_none() {
+        return Ok(removal);
+    }
+    for error in errors {
+        tell(context, &error.into());
+    }
+    context.events.warning(&format!(
+        "No WAL file of server {} is removed: a backup that cannot be read may need it",
+        catalog.layout().server
+    ));
+    Ok(None)
+}
+
+/// Opens the archive and makes sure that its list can be read, as long as nothing is changed yet.
+fn open_archive(archive: &Archive) -> Result<OpenArchive<'_>, Error> {
+    let mut open = archive.open()?;
+    open.totals(..)?;
+    Ok(open)
+}
+
+fn remove_wal(
+    context: &Context,
+    server: &str,
+    mut archive: OpenArchive<'_>,
+    removal: &WalRemoval,
+) -> Result<(), Error> {
+    context.events.info("Delete associated WAL segments:");
+    let removed = archive.remove(|name, _| removal.condemns(name))?;
+    drop(archive);
+    for name in &removed.names {
+        context.events.info(&format!("\t{name}"));
+    }
+    for (name, error) in &removed.failed {
+        let reason = format!("{error}: {}", error.source);
+        context
+            .events
+            .warning(&format!("Ignoring deletion of WAL file {name} for server {server}: {reason}"));
+    }
+    for name in &removed.invalid {
+        context.events.warning(&format!(
+            "server {server}: '{name}' in the list of archived WAL is no WAL file; the list forgets it, the file stays"
+        ));
+    }
+    Ok(())
+}
+
+/// Removes the directory of a backup, which may be a link to where there is more room.
+fn remove_files(context: &Context, base: &Path) -> Result<(), Error> {
+    let files = &context.files;
+    let is_link = files.symlink_metadata(base)?.is_some_and(|metadata| metadata.is_symlink());
+    let place = if is_link { files.real_path(base) } else { base.to_owned() };
+    for entry in files.list_if_exists(&place)? {
+        context.cancel.check()?;
+        match entry.metadata.is_dir() {
+            true => files.remove_tree(&entry.path)?,
+            false => files.remove_file_if_exists(&entry.path)?,
+        }
+    }
+    files.remove_tree(&place)?;
+    if is_link {
+        files.remove_file_if_exists(base)?;
+    }
+    // The record must not go before the directory does.
+    match files.sync_dir(fs::parent(base)) {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Tells the backups around one that is gone.
+pub(super) fn settle(context: &Context, catalog: &mut Catalog, gone: &BackupInfo) -> Result<(), Error> {
+    // The files may have taken hours to go.
+    catalog.refresh()?;
+    if let Some(parent) = &gone.parent_backup_id
+        && let Some(mut parent) = catalog.find(parent)?.cloned()
+    {
+        parent.children_backup_ids.retain(|child| *child != gone.id);
+        catalog.save(parent)?;
+    }
+    // Files that both had are now its own.
+    let later = catalog.load().backups.into_iter().find(|info| info.id > gone.id && info.is_available());
+    if gone.kind() == BackupKind::Rsync
+        && let Some(mut next) = later.filter(|next| next.kind() == BackupKind::Rsync).cloned()
+    {
+        let disk_use = disk_use::measure(context, &catalog.layout().base_dir(&next.id))?;
+        next.size = Some(disk_use.bytes);
+        next.deduplicated_size = Some(disk_use.own_bytes);
+        catalog.save(next)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+use std::io;
+
+use crate::sys::{Cancelled, fs, lock, process};
+use crate::types::BackupId;
+use crate::{catalog, pg, transfer, wal};
+
+/// Why a use case could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The catalogue of backups has none.
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+    /// The WAL archive has none.
+    #[error(transparent)]
+    Wal(#[from] wal::Error),
+    /// It cannot be told which WAL a backup needs.
+    #[error(transparent)]
+    RequiredWal(#[from] catalog::RequiredWalError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] fs::Error),
+    /// A lock could not be taken; that somebody else has it is not meant.
+    #[error(transparent)]
+    Lock(#[from] lock::Error),
+    /// A program could not be run.
+    #[error(transparent)]
+    Process(#[from] process::Error),
+    /// PostgreSQL cannot be reached, or refuses.
+    #[error(transparent)]
+    Pg(#[from] pg::Error),
+    /// Files could not be copied.
+    #[error(transparent)]
+    Copy(#[from] transfer::Error),
+    /// The host of PostgreSQL cannot be reached.
+    #[error(transparent)]
+    Ssh(#[from] transfer::ssh::Error),
+    /// What was asked for cannot or must not be done; the text says why, on what, and what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// The answer could not be written to where it was asked for.
+    #[error("cannot write the answer")]
+    Output(#[source] io::Error),
+    /// The backup is still there; what stands in the way has been told.
+    #[error("Cannot delete backup ({server} {id})")]
+    NotDeleted {
+        /// The server.
+        server: String,
+        /// The backup.
+        id: BackupId,
+    },
+    /// Somebody asked for a stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl Error {
+    /// A refusal in these words.
+    pub fn refused(text: impl Into<String>) -> Self {
+        Self::Refused(text.into())
+    }
+
+    /// The error with its causes behind it, and what can be done about it below.
+    pub fn description(&self) -> String {
+        match self.hint() {
+            Some(hint) => format!("{}\nHINT: {hint}", self.with_causes()),
+            None => self.with_causes(),
+        }
+    }
+
+    /// The error and its causes in one line.
+    pub fn with_causes(&self) -> String {
+        let causes = std::iter::successors(Some(self as &dyn std::error::Error), |error| error.source());
+        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    }
+
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Catalog(error) => error.hint().map(str::to_owned),
+            Self::Wal(error) => error.hint(),
+            Self::RequiredWal(_)
+            | Self::File(_)
+            | Self::Lock(_)
+            | Self::Process(_)
+            | Self::Pg(_)
+            | Self::Copy(_)
+            | Self::Ssh(_)
+            | Self::Refused(_)
+            | Self::Output(_)
+            | Self::NotDeleted { .. }
+            | Self::Cancelled(_) => None,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Restoring a backup into a directory, to its end or to a moment after it.
+//!
+//! The plan decides everything first and says it: backup, timeline, WAL needed and present, room needed and free,
+//! tablespaces, recovery settings. Only then is a byte written: directories, data, tablespaces and their links,
+//! WAL, configuration, and `pg_control` as the very last. A restore that stops half-way leaves a directory that
+//! PostgreSQL refuses to start on, and a mark by which the same restore may be repeated.
+
+mod apply;
+mod plan;
+mod recovery_conf;
+mod request;
+mod room;
+mod settings;
+mod wal_files;
+mod wal_plan;
+
+use chrono::TimeDelta;
+
+use super::{Error, Server, archive_wal};
+use crate::output::view::Restored;
+use crate::types::HumanDuration;
+
+pub use request::{RestoreRequest, TypedTarget};
+
+/// Restores what `request` names; gives what the DBA must know before starting PostgreSQL.
+pub fn run(server: &Server<'_>, request: &RestoreRequest) -> Result<Restored, Error> {
+    let started = server.context.clock.now();
+    let chosen = request::choose(server, request)?;
+    // WAL that is still queued may be what the target needs.
+    archive_wal::run_on_the_way(server)?;
+    request::ensure_destinations_usable(server, &chosen)?;
+    server.info(format!(
+        "Starting local restore for server {} using backup {}",
+        server.name(),
+        chosen.backup.id
+    ));
+    server.info(format!("Destination directory: {}", chosen.destination.display()));
+    let plan = plan::plan(server, chosen, request)?;
+    room::ensure(server, &plan)?;
+    let outcome = apply::apply(server, &plan, &request.copy)?;
+    let elapsed: TimeDelta = server.context.clock.now() - started;
+    Ok(Restored {
+        changes: outcome.changes,
+        dangers: outcome.dangers,
+        missing_files: outcome.missing_files,
+        start_time: started.format("%Y-%m-%d %H:%M:%S%.6f%:z").to_string(),
+        elapsed: HumanDuration::from(elapsed),
+    })
+}

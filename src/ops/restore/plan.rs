@@ -1,0 +1,308 @@
+//! All decisions of a restore, made and said before anything is written.
+
+use std::collections::BTreeSet;
+
+use chrono::Local;
+
+use super::request::{Chosen, RestoreRequest, TypedTarget};
+use super::wal_plan::{self, Ancestry, WalEnd, WalFacts, WalPlan};
+use crate::ops::{Error, Server};
+use crate::types::{
+    Assumed, PgVersion, RecoveryTarget, TargetAction, TargetTimeline, Timeline, Timestamp, WalName,
+    WalSegment, parse_target_time, timestamp_text,
+};
+use crate::wal::{Archive, TimelineHistory};
+
+/// A restore, decided.
+#[derive(Debug)]
+pub struct RestorePlan {
+    /// The backup and the places its files go to.
+    pub chosen: Chosen,
+    /// The version of the server.
+    pub version: PgVersion,
+    /// The WAL that goes with it.
+    pub wal: WalPlan,
+    /// How recovery is steered; without it the server recovers to the end of its WAL as after a crash.
+    pub recovery: Option<Recovery>,
+}
+
+/// Point-in-time recovery.
+#[derive(Debug)]
+pub struct Recovery {
+    /// Where to stop.
+    pub target: Option<RecoveryTarget>,
+    /// Stop just before it.
+    pub exclusive: bool,
+    /// The value of `recovery_target_timeline`, when it has to be written.
+    pub timeline: Option<String>,
+    /// What to do then.
+    pub action: Option<TargetAction>,
+}
+
+/// Decides how `chosen` is restored.
+pub fn plan(server: &Server<'_>, chosen: Chosen, request: &RestoreRequest) -> Result<RestorePlan, Error> {
+    let facts = BackupFacts::of(&chosen)?;
+    let target = request.targets.first().map(|typed| resolve_target(server, typed)).transpose()?;
+    let is_pitr = target.is_some() || request.timeline.is_some();
+    if request.action.is_some() && !is_pitr {
+        return Err(Error::refused("Can't enable recovery target action when PITR is not required"));
+    }
+    let archive = server.archive();
+    let ancestry = resolve_ancestry(&archive, &facts, request.timeline, is_pitr)?;
+    announce(server, target.as_ref(), request.timeline.map(|_| ancestry.target()));
+    refuse_too_early(&facts, target.as_ref())?;
+    refuse_other_history(&facts, &ancestry)?;
+    let stop = match &target {
+        Some(RecoveryTarget::Immediate) => WalEnd::OfBackup,
+        Some(RecoveryTarget::Lsn(lsn)) => WalEnd::At(*lsn),
+        Some(RecoveryTarget::Time(_) | RecoveryTarget::Xid(_) | RecoveryTarget::Name(_)) | None => {
+            WalEnd::OfArchive
+        }
+    };
+    let wal_facts = WalFacts { begin: facts.begin_wal, end: facts.end_wal, size: facts.size, ancestry, stop };
+    let wal = wal_plan::plan(archived_names(&archive, &facts)?, &wal_facts);
+    judge_gap(server, &archive, &wal, target.as_ref())?;
+    let timeline = recovery_timeline(request.timeline, &facts, wal_facts.ancestry.target());
+    let recovery = is_pitr.then_some(Recovery {
+        target,
+        exclusive: request.exclusive,
+        timeline,
+        action: request.action,
+    });
+    Ok(RestorePlan { version: facts.version, wal, recovery, chosen })
+}
+
+/// What every backup that can be restored has recorded.
+struct BackupFacts {
+    version: PgVersion,
+    size: crate::types::SegmentSize,
+    begin_wal: WalSegment,
+    end_wal: WalSegment,
+    end_lsn: crate::types::Lsn,
+    end_time: Timestamp,
+}
+
+impl BackupFacts {
+    fn of(chosen: &Chosen) -> Result<Self, Error> {
+        let backup = &chosen.backup;
+        let known = || {
+            Some(Self {
+                version: backup.version?,
+                size: backup.xlog_segment_size,
+                begin_wal: backup.begin_wal?,
+                end_wal: backup.end_wal?,
+                end_lsn: backup.end_xlog?,
+                end_time: backup.end_time?,
+            })
+        };
+        known().ok_or_else(|| {
+            Error::refused(format!(
+                "the record of backup {} does not say where its WAL begins and ends; it cannot be restored with \
+                 certainty. Choose another backup",
+                backup.id
+            ))
+        })
+    }
+}
+
+fn resolve_target(server: &Server<'_>, typed: &TypedTarget) -> Result<RecoveryTarget, Error> {
+    Ok(match typed {
+        TypedTarget::Immediate => RecoveryTarget::Immediate,
+        TypedTarget::Xid(xid) => RecoveryTarget::Xid(xid.clone()),
+        TypedTarget::Name(name) => RecoveryTarget::Name(name.clone()),
+        TypedTarget::Lsn(lsn) => RecoveryTarget::Lsn(*lsn),
+        TypedTarget::Time(text) => {
+            let parsed = parse_target_time(text, &Local).map_err(|why| {
+                Error::refused(format!("Unable to parse the target time parameter '{text}': {why}"))
+            })?;
+            let moment = timestamp_text(parsed.moment);
+            match parsed.assumed {
+                Assumed::Nothing => {}
+                Assumed::LocalZone => server.warning(format!(
+                    "No time zone has been specified through '--target-time' command-line option. Barman assumed the \
+                     same time zone from the Barman host. That makes it {moment}."
+                )),
+                Assumed::FirstOfTwo => server.warning(format!(
+                    "The clocks of this host showed '{text}' twice, because they were set back. The first of the two \
+                     is taken: {moment}."
+                )),
+            }
+            RecoveryTarget::Time(parsed.moment)
+        }
+    })
+}
+
+/// The timelines that lead to the one recovery is to follow.
+///
+/// Without a word from the DBA, recovery to a target follows what PostgreSQL follows by itself: the newest timeline
+/// from version 12 on, the backup's before. A plain restore replays the backup's own.
+fn resolve_ancestry(
+    archive: &Archive,
+    facts: &BackupFacts,
+    typed: Option<TargetTimeline>,
+    is_pitr: bool,
+) -> Result<Ancestry, Error> {
+    let own = facts.end_wal.timeline();
+    let newest_by_default = is_pitr && facts.version.at_least(12);
+    let timeline = match typed {
+        Some(TargetTimeline::Number(number)) => number,
+        Some(TargetTimeline::Latest) => newest_known(archive, own)?,
+        None if newest_by_default => {
+            let reachable = archive.reachable_timelines(own, facts.end_lsn)?;
+            reachable.last().map_or(own, |(timeline, _)| *timeline)
+        }
+        Some(TargetTimeline::Current) | None => own,
+    };
+    ancestry_of(archive, timeline)?.ok_or_else(|| {
+        Error::refused(format!(
+            "timeline {} is not in the archive: its history file '{timeline}.history' is missing. Leave out \
+             --target-tli, or name one that 'barman show-backup' lists as reachable",
+            timeline.number()
+        ))
+    })
+}
+
+/// The newest timeline as PostgreSQL looks for it: histories are tried one after the other until one is missing.
+fn newest_known(archive: &Archive, own: Timeline) -> Result<Timeline, Error> {
+    let mut newest = own;
+    while let Some(next) = newest.number().checked_add(1).and_then(Timeline::new)
+        && archive.contains(WalName::History(next))?
+    {
+        newest = next;
+    }
+    Ok(newest)
+}
+
+/// `None` when the archive does not know the way to `timeline`.
+fn ancestry_of(archive: &Archive, timeline: Timeline) -> Result<Option<Ancestry>, Error> {
+    if timeline == Timeline::FIRST {
+        return Ok(Some(Ancestry::new(Vec::new(), timeline)));
+    }
+    let history = archive.load_history(timeline)?;
+    let parents = |history: TimelineHistory| {
+        history.ancestors.iter().map(|ancestor| (ancestor.timeline, ancestor.switch_point)).collect()
+    };
+    Ok(history.map(|history| Ancestry::new(parents(history), timeline)))
+}
+
+/// The names that the archive lists from the begin of the backup on, and every history.
+fn archived_names(archive: &Archive, facts: &BackupFacts) -> Result<BTreeSet<WalName>, Error> {
+    let mut open = archive.open()?;
+    let mut names = BTreeSet::new();
+    // A history is needed whatever its place in the order; those of timelines up to the backup's lie before it.
+    for number in 2..=facts.begin_wal.timeline().number() {
+        names.extend(Timeline::new(number).map(WalName::History));
+    }
+    names.retain(|name| open.find(*name).is_ok_and(|found| found.is_some()));
+    for entry in open.entries(WalName::Segment(facts.begin_wal)..)? {
+        names.extend(entry?.wal_name());
+    }
+    Ok(names)
+}
+
+fn announce(server: &Server<'_>, target: Option<&RecoveryTarget>, timeline: Option<Timeline>) {
+    let mut words = Vec::new();
+    let mut immediate = None;
+    match target {
+        Some(RecoveryTarget::Time(at)) => words.push(format!("time: '{}'", timestamp_text(*at))),
+        Some(RecoveryTarget::Xid(xid)) => words.push(format!("xid: '{xid}'")),
+        Some(RecoveryTarget::Lsn(lsn)) => words.push(format!("lsn: '{lsn}'")),
+        Some(RecoveryTarget::Immediate) => immediate = Some("immediate: True".to_owned()),
+        Some(RecoveryTarget::Name(_)) | None => {}
+    }
+    words.extend(timeline.map(|timeline| format!("timeline: '{}'", timeline.number())));
+    if let Some(RecoveryTarget::Name(name)) = target {
+        words.push(format!("name: '{name}'"));
+    }
+    words.extend(immediate);
+    if !words.is_empty() {
+        server.info(format!("Doing PITR. Recovery target {}", words.join(", ")));
+    }
+}
+
+/// A server is consistent only from the end of its backup on: PostgreSQL cannot stop before.
+fn refuse_too_early(facts: &BackupFacts, target: Option<&RecoveryTarget>) -> Result<(), Error> {
+    match target {
+        Some(RecoveryTarget::Time(at)) if *at < facts.end_time => Err(Error::refused(format!(
+            "The requested target time {} is before the backup end time {}; that is the earliest moment that this \
+             backup can be restored to. Choose an older backup for an earlier one",
+            timestamp_text(*at),
+            timestamp_text(facts.end_time)
+        ))),
+        Some(RecoveryTarget::Lsn(lsn)) if *lsn < facts.end_lsn => Err(Error::refused(format!(
+            "The requested target LSN {lsn} is before the backup end LSN {}; that is the earliest position that this \
+             backup can be restored to. Choose an older backup for an earlier one",
+            facts.end_lsn
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn refuse_other_history(facts: &BackupFacts, ancestry: &Ancestry) -> Result<(), Error> {
+    if ancestry.passes(facts.end_wal.timeline(), facts.end_lsn) {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "timeline {} forked off before the end of the backup (timeline {}, {}); the backup cannot be restored on it. \
+         Choose an older backup or another --target-tli",
+        ancestry.target().number(),
+        facts.end_wal.timeline().number(),
+        facts.end_lsn
+    )))
+}
+
+/// A gap before the target makes the restore useless; one after it does no harm.
+fn judge_gap(
+    server: &Server<'_>,
+    archive: &Archive,
+    wal: &WalPlan,
+    target: Option<&RecoveryTarget>,
+) -> Result<(), Error> {
+    let Some(gap) = wal.gap else { return Ok(()) };
+    let missing = format!("the archive of server '{}' lacks the WAL segment {}", server.name(), gap.segment);
+    let advice = "look for it in the 'errors' and 'incoming' directories and in the server's pg_wal, or restore \
+                  another backup";
+    if gap.in_backup {
+        return Err(Error::refused(format!(
+            "{missing}, without which the backup is not consistent; {advice}"
+        )));
+    }
+    let before_target = match target {
+        Some(RecoveryTarget::Immediate) => false,
+        Some(RecoveryTarget::Time(at)) => match last_before(archive, wal, gap.segment)? {
+            Some(last_change) => last_change < at.timestamp() as f64,
+            None => true,
+        },
+        Some(RecoveryTarget::Lsn(_)) => true,
+        Some(RecoveryTarget::Xid(_) | RecoveryTarget::Name(_)) | None => {
+            server.warning(format!("{missing}; recovery will stop before it. To have more, {advice}"));
+            false
+        }
+    };
+    if before_target {
+        return Err(Error::refused(format!(
+            "{missing}, which lies before the recovery target; {advice}, or choose a target before it"
+        )));
+    }
+    Ok(())
+}
+
+/// When the last segment before the gap was finished, in seconds of Unix time.
+fn last_before(archive: &Archive, wal: &WalPlan, gap: WalSegment) -> Result<Option<f64>, Error> {
+    let before = wal.files.iter().filter_map(|name| name.segment()).rfind(|segment| *segment < gap);
+    let Some(segment) = before else { return Ok(None) };
+    Ok(archive.open()?.find(WalName::Segment(segment))?.map(|entry| entry.time))
+}
+
+/// What was typed is written as typed. What we chose is written only when PostgreSQL by itself would follow another.
+fn recovery_timeline(typed: Option<TargetTimeline>, facts: &BackupFacts, chosen: Timeline) -> Option<String> {
+    match typed {
+        Some(TargetTimeline::Number(number)) => Some(number.number().to_string()),
+        // Before version 12 the backup's timeline is the default and has no name.
+        Some(TargetTimeline::Current) => facts.version.at_least(12).then(|| "current".to_owned()),
+        Some(TargetTimeline::Latest) => Some("latest".to_owned()),
+        None => {
+            (facts.version.at_least(12) && chosen != Timeline::FIRST).then(|| chosen.number().to_string())
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What was asked for, and whether it can be.
+
+use std::path::{Path, PathBuf};
+
+use super::apply::INCOMPLETE_MARK;
+use crate::catalog::BackupInfo;
+use crate::ops::{CopySettings, Error, Server};
+use crate::sys::{Files, env, user};
+use crate::types::{Lsn, TargetAction, TargetTimeline};
+
+/// A restore as it was typed.
+#[derive(Debug, Clone)]
+pub struct RestoreRequest {
+    /// Identifier, name or word for the backup.
+    pub backup: String,
+    /// The directory that becomes the data directory.
+    pub destination: PathBuf,
+    /// Where to stop; more than one is refused.
+    pub targets: Vec<TypedTarget>,
+    /// The timeline to follow.
+    pub timeline: Option<TargetTimeline>,
+    /// Stop just before the target.
+    pub exclusive: bool,
+    /// What to do at the target.
+    pub action: Option<TargetAction>,
+    /// `NAME:LOCATION` rules.
+    pub tablespaces: Vec<String>,
+    /// How files are copied.
+    pub copy: CopySettings,
+}
+
+/// A recovery target as it was typed.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "see `RecoveryTarget`")]
+pub enum TypedTarget {
+    Immediate,
+    Time(String),
+    Xid(String),
+    Name(String),
+    Lsn(Lsn),
+}
+
+/// A backup, and the places that its files go to.
+#[derive(Debug)]
+pub struct Chosen {
+    /// The backup.
+    pub backup: BackupInfo,
+    /// The new data directory, absolute.
+    pub destination: PathBuf,
+    /// The new place of each tablespace, in the order of the backup's list.
+    pub tablespace_locations: Vec<PathBuf>,
+}
+
+/// Finds the backup and refuses what cannot be restored.
+pub fn choose(server: &Server<'_>, request: &RestoreRequest) -> Result<Chosen, Error> {
+    if request.targets.len() > 1 {
+        return Err(Error::refused("You cannot specify multiple targets for the recovery operation"));
+    }
+    let backup = server.catalog()?.resolve(&request.backup)?.clone();
+    refuse_unrestorable(server, request, &backup)?;
+    let destination = absolute(&request.destination)?;
+    if destination.to_string_lossy().contains(':') {
+        return Err(Error::refused(
+            "The destination directory parameter cannot contain the ':' character\n\
+             HINT: If you want to do a remote recovery you have to use the --remote-ssh-command option",
+        ));
+    }
+    let tablespace_locations = relocate(&backup, &request.tablespaces)?;
+    Ok(Chosen { backup, destination, tablespace_locations })
+}
+
+fn refuse_unrestorable(
+    server: &Server<'_>,
+    request: &RestoreRequest,
+    backup: &BackupInfo,
+) -> Result<(), Error> {
+    let refusal = |why: &str| {
+        format!("Cannot restore from backup '{}' of server '{}': {why}", request.backup, server.name())
+    };
+    if !backup.is_available() {
+        return Err(Error::refused(refusal("backup status is not DONE")));
+    }
+    let unsupported = [
+        (backup.encryption.as_deref().is_some_and(|kind| kind != "None"), "encrypted"),
+        (backup.compression.is_some(), "stored as tar archives"),
+        (backup.is_incremental(), "an incremental backup"),
+        (backup.snapshots_info.is_some(), "a set of disk snapshots"),
+    ];
+    match unsupported.iter().find(|(is_so, _)| *is_so) {
+        Some((_, what)) => Err(Error::refused(refusal(&format!(
+            "it is {what}, which this version does not restore yet; use the Python Barman for it"
+        )))),
+        None => Ok(()),
+    }
+}
+
+/// The place of each tablespace: where it was, unless a rule says otherwise.
+fn relocate(backup: &BackupInfo, rules: &[String]) -> Result<Vec<PathBuf>, Error> {
+    let mut locations: Vec<PathBuf> = backup.tablespaces.iter().map(|known| known.location.clone()).collect();
+    for rule in rules {
+        let (name, location) = rule
+            .split_once(':')
+            .filter(|(name, to)| !name.is_empty() && !to.is_empty())
+            .ok_or_else(|| {
+            Error::refused(format!(
+                "Invalid tablespace relocation rule '{rule}'\n\
+                 HINT: The valid syntax for a relocation rule is NAME:LOCATION"
+            ))
+        })?;
+        let at = backup.tablespaces.iter().position(|known| known.name == name).ok_or_else(|| {
+            let names: Vec<&str> = backup.tablespaces.iter().map(|known| known.name.as_str()).collect();
+            Error::refused(format!(
+                "Invalid tablespace name '{name}'\nHINT: Please use any of the following tablespaces: {}",
+                names.join(", ")
+            ))
+        })?;
+        locations[at] = absolute(Path::new(location))?;
+    }
+    Ok(locations)
+}
+
+/// PostgreSQL runs elsewhere than we do: a path it is to keep must not depend on where we stand.
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    let base = env::current_dir().map_err(|source| crate::sys::fs::Error {
+        action: "find",
+        path: path.to_owned(),
+        source,
+    })?;
+    // Joining an absolute path gives that path; components drop `.` and a slash at the end.
+    Ok(base.join(path).components().collect())
+}
+
+/// Refuses places that hold something else than an unfinished restore of the same backup.
+pub fn ensure_destinations_usable(server: &Server<'_>, chosen: &Chosen) -> Result<(), Error> {
+    let files = &server.context.files;
+    for place in std::iter::once(&chosen.destination).chain(&chosen.tablespace_locations) {
+        ensure_writable(files, place)?;
+    }
+    let repeats = is_unfinished_restore(files, chosen)?;
+    if !repeats && !is_free(files, &chosen.destination)? {
+        return Err(Error::refused(format!(
+            "The restore operation cannot proceed because the destination folder '{}' is not empty. To prevent \
+             accidental data loss, the destination must be empty. Please choose a different location or manually \
+             empty the folder.",
+            chosen.destination.display()
+        )));
+    }
+    for (tablespace, location) in chosen.backup.tablespaces.iter().zip(&chosen.tablespace_locations) {
+        if !repeats && !is_free(files, location)? {
+            return Err(Error::refused(format!(
+                "The restore operation cannot proceed. The destination path '{}' for the tablespace '{}' is not \
+                 empty. To prevent accidental data loss, the tablespace destination must be empty. Please choose a \
+                 different location or manually empty the folder.",
+                location.display(),
+                tablespace.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What does not exist yet is made in the nearest directory above that does.
+fn ensure_writable(files: &Files, place: &Path) -> Result<(), Error> {
+    let existing = place.ancestors().find(|above| files.exists(above).is_ok_and(|exists| exists));
+    let existing = existing.unwrap_or(Path::new("/"));
+    files.ensure_writable(existing).map_err(|error| {
+        Error::refused(format!(
+            "the destination '{}' cannot be written by user '{}': {error}: {}; choose another directory, or give \
+             this one to that user",
+            place.display(),
+            user::current(),
+            error.source
+        ))
+    })
+}
+
+fn is_unfinished_restore(files: &Files, chosen: &Chosen) -> Result<bool, Error> {
+    let mark = files.read_if_exists(&chosen.destination.join(INCOMPLETE_MARK))?;
+    Ok(mark.as_deref() == Some(chosen.mark().as_bytes()))
+}
+
+/// Whether nothing is there: hidden files do not count, file systems and people leave some.
+fn is_free(files: &Files, dir: &Path) -> Result<bool, Error> {
+    let entries = files.list_if_exists(dir)?;
+    Ok(entries.iter().all(|entry| entry.name.as_encoded_bytes().starts_with(b".")))
+}
+
+impl Chosen {
+    /// What the mark of an unfinished restore says: the same backup into the same places may be repeated.
+    pub fn mark(&self) -> String {
+        let locations: Vec<String> =
+            self.tablespace_locations.iter().map(|path| path.display().to_string()).collect();
+        let server = self.backup.server_name.as_deref().unwrap_or_default();
+        format!("{server} {} {}\n", self.backup.id, locations.join(" "))
+    }
+}

@@ -1,0 +1,154 @@
+//! What a restored server must not inherit from the one that was backed up.
+//!
+//! A restored copy that went on archiving would write over the archive of the original; recovery targets left by
+//! an earlier restore would stop this one at the wrong place. Such settings are commented out. Settings that name
+//! files and directories of the original host are only reported: the DBA knows what they should be here.
+
+/// The prefix that marks a line as commented out by us.
+const MARK: &[u8] = b"#BARMAN#";
+
+/// Settings that lose their effect, with the value that takes their place.
+const NEUTRALISED: [(&str, Option<&str>); 9] = [
+    ("archive_command", Some("false")),
+    ("recovery_target", None),
+    ("recovery_target_name", None),
+    ("recovery_target_time", None),
+    ("recovery_target_xid", None),
+    ("recovery_target_lsn", None),
+    ("recovery_target_inclusive", None),
+    ("recovery_target_timeline", None),
+    ("recovery_target_action", None),
+];
+
+/// Settings that a person has to look at.
+const DANGEROUS: [&str; 14] = [
+    "data_directory",
+    "config_file",
+    "hba_file",
+    "ident_file",
+    "external_pid_file",
+    "ssl_cert_file",
+    "ssl_key_file",
+    "ssl_ca_file",
+    "ssl_crl_file",
+    "unix_socket_directory",
+    "unix_socket_directories",
+    "include",
+    "include_dir",
+    "include_if_exists",
+];
+
+/// A setting, where it stands and what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The line in the restored file, from 1.
+    pub line: usize,
+    /// Its name.
+    pub name: String,
+    /// Its value, as written; `None` when it was taken away.
+    pub value: Option<String>,
+}
+
+/// A configuration file after its settings were looked through.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Neutralised {
+    /// The new content.
+    pub content: Vec<u8>,
+    /// What was changed.
+    pub changes: Vec<Setting>,
+    /// What should be reviewed.
+    pub dangers: Vec<Setting>,
+}
+
+/// Comments out what must not act in a restored server, and collects what should be reviewed.
+///
+/// The content may be in any encoding: lines that are not changed stay as they are, byte for byte.
+pub fn neutralise(content: &[u8]) -> Neutralised {
+    let mut result =
+        Neutralised { content: Vec::with_capacity(content.len()), changes: vec![], dangers: vec![] };
+    let mut line_number = 0;
+    for line in content.split_inclusive(|byte| *byte == b'\n') {
+        line_number += 1;
+        let Some((name, value)) = split_setting(line) else {
+            result.content.extend_from_slice(line);
+            continue;
+        };
+        let known = NEUTRALISED.iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
+        if let Some((_, replacement)) = known {
+            result.content.extend_from_slice(MARK);
+            result.content.extend_from_slice(line);
+            if let Some(replacement) = replacement {
+                if !line.ends_with(b"\n") {
+                    result.content.push(b'\n');
+                }
+                result.content.extend_from_slice(format!("{name} = {replacement}\n").as_bytes());
+                line_number += 1;
+            }
+            result.changes.push(Setting { line: line_number, name, value: replacement.map(str::to_owned) });
+            continue;
+        }
+        result.content.extend_from_slice(line);
+        if DANGEROUS.iter().any(|dangerous| name.eq_ignore_ascii_case(dangerous)) {
+            result.dangers.push(Setting { line: line_number, name, value: Some(value) });
+        }
+    }
+    result
+}
+
+/// Name and value of a line `name = value` or `name value`; the equals sign is optional in PostgreSQL.
+fn split_setting(line: &[u8]) -> Option<(String, String)> {
+    let line = String::from_utf8_lossy(line);
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return None;
+    }
+    let end = line.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(line.len());
+    let (name, rest) = line.split_at(end);
+    let rest = rest.trim_start();
+    let value = rest.strip_prefix('=').unwrap_or(rest).trim_start();
+    Some((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn archiving_is_switched_off_and_old_targets_are_taken_away() {
+        let result =
+            neutralise(b"port = 1\narchive_command = 'cp %p /x/%f'\n recovery_target_time '2026-01-01'");
+        assert_eq!(
+            String::from_utf8(result.content).unwrap(),
+            "port = 1\n#BARMAN#archive_command = 'cp %p /x/%f'\narchive_command = false\n\
+             #BARMAN# recovery_target_time '2026-01-01'"
+        );
+        let changes: Vec<_> =
+            result.changes.iter().map(|s| (s.line, s.name.as_str(), s.value.as_deref())).collect();
+        assert_eq!(changes, [(3, "archive_command", Some("false")), (4, "recovery_target_time", None)]);
+    }
+
+    #[test]
+    fn settings_that_name_places_of_the_old_host_are_reported_with_their_line() {
+        let result =
+            neutralise(b"# include = 'no'\nInclude_If_Exists = 'x.conf'\nssl_key_file='/k' # mine\n");
+        let dangers: Vec<_> =
+            result.dangers.iter().map(|s| (s.line, s.name.as_str(), s.value.as_deref())).collect();
+        assert_eq!(
+            dangers,
+            [(2, "Include_If_Exists", Some("'x.conf'")), (3, "ssl_key_file", Some("'/k' # mine"))]
+        );
+        assert!(result.changes.is_empty());
+    }
+
+    #[test]
+    fn other_lines_stay_as_they_are_whatever_their_encoding() {
+        let content = b"# caf\xe9\r\n\nshared_buffers=1GB\n\xff\xfe";
+        assert_eq!(neutralise(content).content, content);
+    }
+
+    #[test]
+    fn an_archive_command_on_a_last_line_without_line_feed_is_replaced_on_a_line_of_its_own() {
+        let result = neutralise(b"archive_command='x'");
+        assert_eq!(result.content, b"#BARMAN#archive_command='x'\narchive_command = false\n");
+    }
+}

@@ -1,0 +1,254 @@
+//! Which WAL files a restore needs, and whether the archive has them all.
+
+use std::collections::BTreeSet;
+
+use crate::types::{Lsn, SegmentSize, Timeline, WalName, WalSegment};
+
+/// The timelines that lead to the one recovery follows, oldest first, each with the position where it was left.
+#[derive(Debug, Clone)]
+pub struct Ancestry {
+    parents: Vec<(Timeline, Lsn)>,
+    target: Timeline,
+}
+
+impl Ancestry {
+    /// The way to `target` over its `parents`, as its history file lists them.
+    pub fn new(parents: Vec<(Timeline, Lsn)>, target: Timeline) -> Self {
+        Self { parents, target }
+    }
+
+    /// The timeline that recovery follows.
+    pub fn target(&self) -> Timeline {
+        self.target
+    }
+
+    /// Where `timeline` was left: `Some(None)` for the target, which goes on, `None` when it is not on the way.
+    fn left_at(&self, timeline: Timeline) -> Option<Option<Lsn>> {
+        if timeline == self.target {
+            return Some(None);
+        }
+        self.parents.iter().find(|(parent, _)| *parent == timeline).map(|(_, lsn)| Some(*lsn))
+    }
+
+    /// Whether recovery on this way passes `lsn` of `timeline`.
+    pub fn passes(&self, timeline: Timeline, lsn: Lsn) -> bool {
+        self.left_at(timeline).is_some_and(|left| left.is_none_or(|left| lsn <= left))
+    }
+
+    /// Whether some byte of `segment` is on the way.
+    fn needs(&self, segment: WalSegment, size: SegmentSize) -> bool {
+        self.left_at(segment.timeline())
+            .is_some_and(|left| left.is_none_or(|left| segment.start(size) < left))
+    }
+}
+
+/// Where the WAL that recovery reads ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WalEnd {
+    /// Where the archive ends: targets by time, transaction and name can only be found by reading.
+    OfArchive,
+    /// With the last segment of the backup.
+    OfBackup,
+    /// With the segment that holds a position.
+    At(Lsn),
+}
+
+/// What is known when WAL is planned.
+#[derive(Debug)]
+pub struct WalFacts {
+    /// The first segment of the backup.
+    pub begin: WalSegment,
+    /// The last segment of the backup.
+    pub end: WalSegment,
+    /// The size of its segments.
+    pub size: SegmentSize,
+    /// The way over timelines.
+    pub ancestry: Ancestry,
+    /// Where to stop.
+    pub stop: WalEnd,
+}
+
+/// The WAL of a restore.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WalPlan {
+    /// The files to provide, in the order of the archive.
+    pub files: Vec<WalName>,
+    /// The first position whose segment the archive lacks although it has later ones, or although it is needed.
+    pub gap: Option<Gap>,
+}
+
+/// A segment that is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// The segment, on the timeline that it is expected on.
+    pub segment: WalSegment,
+    /// Whether the backup itself cannot be made consistent without it.
+    pub in_backup: bool,
+}
+
+/// Chooses from the names of the archive, in ascending order, those that recovery may read.
+pub fn plan(names: impl IntoIterator<Item = WalName>, facts: &WalFacts) -> WalPlan {
+    let files: Vec<WalName> = names.into_iter().filter(|name| is_needed(*name, facts)).collect();
+    let present: BTreeSet<Lsn> =
+        files.iter().filter_map(|name| name.segment()).map(|segment| segment.start(facts.size)).collect();
+    WalPlan { gap: find_gap(&present, facts), files }
+}
+
+fn is_needed(name: WalName, facts: &WalFacts) -> bool {
+    let segment = match name {
+        WalName::History(_) => return true,
+        WalName::Partial(_) => return false,
+        WalName::Segment(segment) | WalName::BackupLabel { segment, .. } => segment,
+    };
+    let start = segment.start(facts.size);
+    let before_stop = match facts.stop {
+        WalEnd::OfArchive => true,
+        WalEnd::OfBackup => start <= facts.end.start(facts.size),
+        WalEnd::At(lsn) => start <= lsn.max(facts.end.start(facts.size)),
+    };
+    before_stop && start >= facts.begin.start(facts.size) && facts.ancestry.needs(segment, facts.size)
+}
+
+/// Walks from the first segment of the backup to the last one present, and at least to the end of the backup.
+fn find_gap(present: &BTreeSet<Lsn>, facts: &WalFacts) -> Option<Gap> {
+    let step = u64::from(facts.size.bytes());
+    let backup_end = facts.end.start(facts.size);
+    let must_reach = match facts.stop {
+        WalEnd::OfArchive | WalEnd::OfBackup => backup_end,
+        WalEnd::At(lsn) => Lsn::new(lsn.bytes() / step * step).max(backup_end),
+    };
+    let last = present.last().copied().unwrap_or(must_reach).max(must_reach);
+    let mut expected = facts.begin.start(facts.size);
+    while expected <= last {
+        if !present.contains(&expected) {
+            let timeline = timeline_at(expected, facts);
+            let segment = WalSegment::containing(expected, timeline, facts.size);
+            return Some(Gap { segment, in_backup: expected <= backup_end });
+        }
+        expected = Lsn::new(expected.bytes() + step);
+    }
+    None
+}
+
+fn timeline_at(lsn: Lsn, facts: &WalFacts) -> Timeline {
+    let parents = facts.ancestry.parents.iter();
+    let followed = parents.filter(|(timeline, left)| *timeline >= facts.begin.timeline() && lsn < *left);
+    followed.map(|(timeline, _)| *timeline).next().unwrap_or(facts.ancestry.target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> WalName {
+        text.parse().unwrap()
+    }
+
+    fn segment(text: &str) -> WalSegment {
+        text.parse().unwrap()
+    }
+
+    fn timeline(number: u32) -> Timeline {
+        Timeline::new(number).unwrap()
+    }
+
+    fn facts(stop: WalEnd) -> WalFacts {
+        WalFacts {
+            begin: segment("000000010000000000000003"),
+            end: segment("000000010000000000000004"),
+            size: SegmentSize::DEFAULT,
+            ancestry: Ancestry::new(vec![], Timeline::FIRST),
+            stop,
+        }
+    }
+
+    fn archive(names: &[&str]) -> Vec<WalName> {
+        names.iter().map(|text| name(text)).collect()
+    }
+
+    const ONE_TIMELINE: [&str; 6] = [
+        "000000010000000000000002",
+        "000000010000000000000003",
+        "000000010000000000000003.00000028.backup",
+        "000000010000000000000004",
+        "000000010000000000000005",
+        "000000010000000000000006",
+    ];
+
+    #[test]
+    fn wal_from_the_begin_of_the_backup_to_the_end_of_the_archive_is_provided() {
+        let plan = plan(archive(&ONE_TIMELINE), &facts(WalEnd::OfArchive));
+        assert_eq!(plan, WalPlan { files: archive(&ONE_TIMELINE[1..]), gap: None });
+    }
+
+    #[test]
+    fn an_immediate_target_needs_the_segments_of_the_backup_only() {
+        let plan = plan(archive(&ONE_TIMELINE), &facts(WalEnd::OfBackup));
+        assert_eq!(plan.files, archive(&ONE_TIMELINE[1..4]));
+    }
+
+    #[test]
+    fn a_position_needs_its_own_segment_and_none_after() {
+        let plan = plan(archive(&ONE_TIMELINE), &facts(WalEnd::At("0/5000000".parse().unwrap())));
+        assert_eq!((plan.files, plan.gap), (archive(&ONE_TIMELINE[1..5]), None));
+    }
+
+    #[test]
+    fn a_missing_segment_is_named_and_told_apart_by_what_it_spoils() {
+        let gap = |names: &[&str], stop| plan(archive(names), &facts(stop)).gap;
+        let without_5 = [ONE_TIMELINE[1], ONE_TIMELINE[3], ONE_TIMELINE[5]];
+        let expected = Gap { segment: segment("000000010000000000000005"), in_backup: false };
+        assert_eq!(gap(&without_5, WalEnd::OfArchive), Some(expected));
+        assert_eq!(gap(&without_5, WalEnd::OfBackup), None);
+        let expected = Gap { segment: segment("000000010000000000000004"), in_backup: true };
+        assert_eq!(gap(&ONE_TIMELINE[..3], WalEnd::OfArchive), Some(expected));
+        let expected = Gap { segment: segment("000000010000000000000007"), in_backup: false };
+        assert_eq!(gap(&ONE_TIMELINE, WalEnd::At("0/8000000".parse().unwrap())), Some(expected));
+    }
+
+    #[test]
+    fn a_way_over_timelines_takes_each_only_as_far_as_it_was_followed() {
+        let names = archive(&[
+            "000000010000000000000003",
+            "000000010000000000000004",
+            "000000010000000000000005",
+            "000000010000000000000006",
+            "00000002.history",
+            "000000020000000000000005",
+            "000000020000000000000006",
+            "00000003.history",
+            "000000030000000000000006",
+        ]);
+        let facts = WalFacts {
+            ancestry: Ancestry::new(vec![(Timeline::FIRST, "0/5000100".parse().unwrap())], timeline(2)),
+            ..facts(WalEnd::OfArchive)
+        };
+        let plan = plan(names.clone(), &facts);
+        let expected: Vec<WalName> = [0, 1, 2, 4, 5, 6, 7].iter().map(|at| names[*at]).collect();
+        assert_eq!((plan.files, plan.gap), (expected, None));
+    }
+
+    #[test]
+    fn the_last_segment_of_a_left_timeline_may_be_there_on_the_new_one_only() {
+        let names = archive(&[
+            "000000010000000000000003",
+            "000000010000000000000004",
+            "00000002.history",
+            "000000020000000000000005",
+            "000000020000000000000006",
+        ]);
+        let facts = WalFacts {
+            ancestry: Ancestry::new(vec![(Timeline::FIRST, "0/5000100".parse().unwrap())], timeline(2)),
+            ..facts(WalEnd::OfArchive)
+        };
+        assert_eq!(plan(names, &facts).gap, None);
+    }
+
+    #[test]
+    fn a_backup_after_the_fork_is_not_on_the_way() {
+        let ancestry = Ancestry::new(vec![(Timeline::FIRST, "0/5000100".parse().unwrap())], timeline(2));
+        assert!(ancestry.passes(Timeline::FIRST, "0/5000100".parse().unwrap()));
+        assert!(!ancestry.passes(Timeline::FIRST, "0/5000101".parse().unwrap()));
+        assert!(!ancestry.passes(timeline(3), Lsn::new(1)));
+    }
+}

@@ -1,0 +1,172 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use crate::catalog::{Catalog, Layout};
+use crate::codec::Detector;
+use crate::config::{BackupMethod, Global, Retry, ServerConfig};
+use crate::pg::{self, Client, Conninfo};
+use crate::sys::{Context, Lock};
+use crate::transfer::{self, Endpoint, SmartCopy, SshCommand, StartThrottle};
+use crate::wal::{Archive, ArchivePaths};
+
+/// One configured server, with the world to act in.
+#[derive(Clone)]
+pub struct Server<'a> {
+    /// The world outside.
+    pub context: Context,
+    /// The settings that all servers share.
+    pub global: &'a Global,
+    /// Its own settings.
+    pub config: &'a ServerConfig,
+}
+
+/// How files are copied: the configuration, and over it what was typed.
+#[derive(Debug, Clone)]
+pub struct CopySettings {
+    /// Workers that copy at the same time.
+    pub jobs: usize,
+    /// How fast workers are started.
+    pub throttle: StartThrottle,
+    /// Limit of each transfer in kilobytes a second; 0 for none.
+    pub bandwidth_limit: u32,
+    /// Limits of tablespaces by name, over the general one.
+    pub tablespace_limits: BTreeMap<String, u32>,
+    /// How a copy that failed is tried again.
+    pub retry: Retry,
+    /// Whether the transfer is compressed on the way.
+    pub network_compression: bool,
+}
+
+impl CopySettings {
+    /// The settings of the configuration.
+    pub fn configured(config: &ServerConfig) -> Self {
+        let limits = config.tablespace_bandwidth_limit().into_iter();
+        Self {
+            jobs: config.parallel_jobs(),
+            throttle: StartThrottle {
+                batch_size: config.parallel_jobs_start_batch_size(),
+                batch_period: config.parallel_jobs_start_batch_period(),
+            },
+            bandwidth_limit: rate(config.bandwidth_limit()),
+            tablespace_limits: limits.map(|(name, limit)| (name.to_owned(), rate(limit))).collect(),
+            retry: config.basebackup_retry(),
+            network_compression: config.network_compression(),
+        }
+    }
+
+    /// A copy of nothing yet, made in this way.
+    pub fn copy(&self, source: Endpoint, destination: Endpoint, config: &ServerConfig) -> SmartCopy {
+        SmartCopy {
+            jobs: self.jobs,
+            retry: transfer::Retry { times: self.retry.times, sleep: self.retry.sleep },
+            network_compression: self.network_compression,
+            throttle: self.throttle,
+            path_prefix: config.path_prefix().map(str::to_owned),
+            ..SmartCopy::new(source, destination)
+        }
+    }
+}
+
+/// A rate for rsync: none is 0, and one that is beyond its numbers is as good as none.
+fn rate(limit: Option<u64>) -> u32 {
+    limit.and_then(|limit| u32::try_from(limit).ok()).unwrap_or(0)
+}
+
+impl<'a> Server<'a> {
+    /// Puts settings and world together.
+    pub fn new(context: &Context, global: &'a Global, config: &'a ServerConfig) -> Self {
+        Self { context: context.clone(), global, config }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'a str {
+        self.config.name()
+    }
+
+    /// Where its catalogue lies.
+    pub fn layout(&self) -> Layout {
+        Layout {
+            server: self.config.name().to_owned(),
+            backup_directory: self.config.backup_directory(),
+            basebackups_directory: self.config.basebackups_directory(),
+            lock_directory: self.global.lock_directory.clone(),
+        }
+    }
+
+    /// Its backups.
+    pub fn catalog(&self) -> Result<Catalog, Error> {
+        Ok(Catalog::open(&self.context.files, self.layout())?)
+    }
+
+    /// Its WAL archive.
+    pub fn archive(&self) -> Archive {
+        let paths = ArchivePaths {
+            server: self.config.name().to_owned(),
+            wals_dir: self.config.wals_directory(),
+            xlogdb: self.config.xlogdb_directory().join(format!("{}-xlog.db", self.name())),
+            lock_dir: self.global.lock_directory.clone(),
+        };
+        Archive::new(&self.context, paths, Detector::default())
+    }
+
+    /// The program and words that reach the host of PostgreSQL.
+    pub fn ssh(&self) -> Result<SshCommand, Error> {
+        let text = self.config.ssh_command().unwrap_or_default();
+        Ok(SshCommand::parse(text)?.with_path_prefix(self.config.path_prefix()))
+    }
+
+    /// Where PostgreSQL's files are: on the host that ssh reaches, or on this one.
+    pub fn data_endpoint(&self) -> Result<Endpoint, Error> {
+        match self.config.backup_method() {
+            BackupMethod::LocalRsync => Ok(Endpoint::Local),
+            _ => Ok(Endpoint::Ssh(self.ssh()?)),
+        }
+    }
+
+    /// A connection to PostgreSQL.
+    pub fn connect(&self) -> Result<Client, Error> {
+        let text = self.config.conninfo().unwrap_or_default();
+        let conninfo: Conninfo = text.parse().map_err(pg::Error::from)?;
+        Ok(Client::connect(&conninfo, &self.context.cancel)?)
+    }
+
+    /// Tries to take the lock at `path`; `None` when another process has it.
+    pub fn try_lock(&self, path: &Path) -> Result<Option<Lock>, Error> {
+        Ok(Lock::try_acquire(path)?)
+    }
+
+    /// The lock of a background task, for example `cron`.
+    pub fn task_lock(&self, task: &str) -> PathBuf {
+        self.global.lock_directory.join(format!(".{}-{task}.lock", self.name()))
+    }
+
+    /// Makes the directories that the configuration names and that are not there yet.
+    pub fn ensure_directories(&self) -> Result<(), crate::sys::fs::Error> {
+        self.config.directories().iter().try_for_each(|(_, dir)| self.context.files.create_dir_all(dir))
+    }
+
+    /// Fails when the server is configured for something that this version does not do yet: better no backup and a
+    /// loud word than one of another kind than was asked for.
+    pub fn refuse_unsupported(&self) -> Result<(), Error> {
+        match self.config.unsupported().first() {
+            Some(reason) => Err(Error::refused(format!("server '{}': {reason}", self.name()))),
+            None => Ok(()),
+        }
+    }
+
+    /// Says something to the person.
+    pub fn info(&self, text: impl AsRef<str>) {
+        self.context.events.info(text.as_ref());
+    }
+
+    /// Warns the person.
+    pub fn warning(&self, text: impl AsRef<str>) {
+        self.context.events.warning(text.as_ref());
+    }
+
+    /// Says that something did not work; the command will end with code 1.
+    pub fn error(&self, text: impl AsRef<str>) {
+        self.context.events.error(text.as_ref());
+    }
+}

@@ -1,0 +1,22 @@
+//! Views as text for people, each line ended by a line feed.
+
+mod backup_details;
+mod backup_list;
+mod checks;
+mod restored;
+mod server_settings;
+mod server_status;
+mod servers;
+
+pub use backup_details::backup_details;
+pub use backup_list::{backup_ids, backup_list};
+pub use checks::{checks, nagios};
+pub use restored::restored;
+pub use server_settings::server_settings;
+pub use server_status::server_status;
+pub use servers::servers;
+
+/// Writes a share of one as `12.34%`.
+fn percent(share: f64) -> String {
+    format!("{:.2}%", share * 100.0)
+}

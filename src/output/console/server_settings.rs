@@ -1,0 +1,8 @@
+use super::servers::title;
+use crate::output::view::ServerSettings;
+
+/// One line per setting under the server's name.
+pub fn server_settings(answer: &ServerSettings) -> String {
+    let lines = answer.settings.iter().map(|(name, value)| format!("\t{name}: {value}\n"));
+    title(&answer.server, answer.active, answer.disabled) + &lines.collect::<String>()
+}

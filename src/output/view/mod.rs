@@ -1,0 +1,17 @@
+//! The answers of commands, one struct each.
+
+mod backup_details;
+mod backup_list;
+mod checks;
+mod restored;
+mod server_settings;
+mod server_status;
+mod servers;
+
+pub use backup_details::{AvailableDetails, BackupDetails, Chain, WalUse};
+pub use backup_list::{AvailableRow, BackupList, BackupRow};
+pub use checks::{Check, CheckReport};
+pub use restored::{ConfigurationLine, Restored};
+pub use server_settings::ServerSettings;
+pub use server_status::{ServerStatus, StatusLine};
+pub use servers::Listed;

@@ -1,0 +1,29 @@
+use crate::types::HumanDuration;
+
+/// A line of a configuration file of the restored server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigurationLine {
+    /// The file, by its name in the data directory.
+    pub file: String,
+    /// The line in it, from 1.
+    pub line: usize,
+    /// The setting.
+    pub name: String,
+    /// Its value; `None` when it was taken away.
+    pub value: Option<String>,
+}
+
+/// The end of a restore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// Settings that were changed so that the copy does not harm the original.
+    pub changes: Vec<ConfigurationLine>,
+    /// Settings that name places of the original host.
+    pub dangers: Vec<ConfigurationLine>,
+    /// Configuration files that the backup does not have.
+    pub missing_files: Vec<&'static str>,
+    /// When the restore began, with its offset.
+    pub start_time: String,
+    /// How long it took.
+    pub elapsed: HumanDuration,
+}

@@ -1,0 +1,153 @@
+//! Which files of a tree are copied, in rsync's patterns; and what a PostgreSQL backup leaves out.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// What no backup holds, of PGDATA and of tablespaces: what lives no longer than the server does, or must not
+/// reach a copy of it.
+pub const BACKUP_EXCLUDES: [&str; 16] = [
+    "pgsql_tmp*",
+    "postgresql.auto.conf.tmp",
+    "current_logfiles.tmp",
+    "pg_internal.init",
+    "postmaster.pid",
+    "postmaster.opts",
+    "recovery.conf",
+    "standby.signal",
+    "**/[0-9]*/t[0-9]*_[0-9]*",
+    "pg_dynshmem/*",
+    "pg_notify/*",
+    "pg_replslot/*",
+    "pg_serial/*",
+    "pg_stat_tmp/*",
+    "pg_snapshots/*",
+    "pg_subtrans/*",
+];
+
+/// What a backup of PGDATA leaves out besides: logs, WAL, and the control file, which is copied last.
+pub const PGDATA_EXCLUDES: [&str; 5] =
+    ["/pg_log/*", "/log/*", "/pg_xlog/*", "/pg_wal/*", "/global/pg_control"];
+
+/// What a restore of PGDATA leaves out, should the backup hold it, and removes from the destination.
+pub const RESTORE_EXCLUDES: [&str; 7] = [
+    "/pg_log/*",
+    "/log/*",
+    "/pg_xlog/*",
+    "/pg_wal/*",
+    "/postmaster.pid",
+    "/recovery.conf",
+    "/tablespace_map",
+];
+
+/// rsync's patterns for one tree, the first that matches deciding; an anchored one begins with `/`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filters {
+    /// Copied although an exclude matches.
+    pub include: Vec<OsString>,
+    /// Not copied, and removed from the destination.
+    pub exclude: Vec<OsString>,
+    /// Not copied, and left alone in the destination.
+    pub protect: Vec<OsString>,
+}
+
+impl Filters {
+    /// Filters that only exclude.
+    pub fn excluding<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { exclude: patterns.into_iter().map(OsString::from).collect(), ..Self::default() }
+    }
+
+    /// What a backup takes of PGDATA.
+    pub fn backup_of_pgdata() -> Self {
+        Self::excluding(PGDATA_EXCLUDES.into_iter().chain(BACKUP_EXCLUDES))
+    }
+
+    /// What a backup takes of a tablespace: the directory of its own major version (`15`, `9.6`).
+    pub fn backup_of_tablespace(major: &str) -> Self {
+        let filters = Self::excluding(["/*"].into_iter().chain(BACKUP_EXCLUDES));
+        Self { include: vec![format!("/PG_{major}_*").into()], ..filters }
+    }
+
+    /// What a restore puts into PGDATA.
+    pub fn restore_of_pgdata() -> Self {
+        Self::excluding(RESTORE_EXCLUDES)
+    }
+
+    /// Leaves the path `relative` out, and alone in the destination.
+    #[must_use]
+    pub fn protecting(mut self, relative: impl AsRef<OsStr>) -> Self {
+        let pattern = [b"/", &literal(relative.as_ref().as_bytes())[..]].concat();
+        self.protect.push(OsString::from_vec(pattern));
+        self
+    }
+
+    /// Whether everything in the directory `name` is excluded by a pattern made for it (`/pg_wal/*`).
+    pub(super) fn empties(&self, name: &[u8]) -> bool {
+        self.exclude.iter().any(|pattern| {
+            let pattern = pattern.as_bytes();
+            pattern.strip_prefix(b"/").unwrap_or(pattern).strip_suffix(b"/*") == Some(name)
+        })
+    }
+
+    pub(super) fn arguments(&self) -> Vec<OsString> {
+        let argument = |option: &str, pattern: &OsString| {
+            let mut argument = OsString::from(option);
+            argument.push(pattern);
+            argument
+        };
+        let includes = self.include.iter().map(|pattern| argument("--include=", pattern));
+        let excludes = self.exclude.iter().map(|pattern| argument("--exclude=", pattern));
+        let protects = self
+            .protect
+            .iter()
+            .flat_map(|pattern| [argument("--exclude=", pattern), argument("--filter=P_", pattern)]);
+        includes.chain(excludes).chain(protects).collect()
+    }
+}
+
+/// A pattern that matches `name` and nothing else. To rsync a backslash is itself as long as nothing in the
+/// pattern is a wildcard.
+pub(super) fn literal(name: &[u8]) -> Vec<u8> {
+    if !name.iter().any(|byte| b"*?[".contains(byte)) {
+        return name.to_vec();
+    }
+    let escaped = |&byte: &u8| if b"*?[\\".contains(&byte) { vec![b'\\', byte] } else { vec![byte] };
+    name.iter().flat_map(escaped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_come_in_the_order_in_which_rsync_must_see_them() {
+        let filters = Filters {
+            include: vec!["/PG_15_*".into()],
+            exclude: vec!["/*".into(), "pgsql_tmp*".into()],
+            ..Filters::default()
+        }
+        .protecting("pg_tblspc/16385");
+        assert_eq!(
+            filters.arguments(),
+            [
+                "--include=/PG_15_*",
+                "--exclude=/*",
+                "--exclude=pgsql_tmp*",
+                "--exclude=/pg_tblspc/16385",
+                "--filter=P_/pg_tblspc/16385"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_protected_path_is_no_pattern() {
+        let filters = Filters::default().protecting("a*[b]").protecting(r"c\d");
+        assert_eq!(filters.protect, [r"/a\*\[b]", r"/c\d"]);
+    }
+
+    #[test]
+    fn a_directory_that_must_be_empty_is_known() {
+        let filters = Filters::backup_of_pgdata();
+        assert!(filters.empties(b"pg_wal") && filters.empties(b"pg_notify"));
+        assert!(!filters.empties(b"base") && !filters.empties(b"postmaster.pid"));
+    }
+}

@@ -1,0 +1,253 @@
+//! The copy of a PostgreSQL cluster: many trees and a few single files, by several rsyncs at once.
+//!
+//! ```text
+//! list every tree of the source, in parallel, and deal its files out while they are listed
+//!     safe   size and time tell whether a file is the one of the reference, or there is nothing to compare with
+//!     check  it looks like the one of the reference, but is too young for its time to be believed: checksum
+//! remove from destinations that are not empty what the source does not have
+//! copy the lists of all trees, the heaviest first, each by one rsync that also makes the directories
+//! copy the single files, those of one destination by one rsync: external configuration, the control file
+//! ```
+//!
+//! The reference is what an earlier copy left in the `reuse` directory, or else what the destination holds. Of a
+//! running server everything may change meanwhile: a file is copied as it is when its turn comes, one that has
+//! vanished is passed over. Nothing is ever written into a file that the destination shares with the reference.
+
+mod file_list;
+mod meter;
+mod plan;
+mod pool;
+mod stats;
+mod work;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use plan::SymbolicLink;
+pub use pool::StartThrottle;
+pub use stats::CopyStats;
+
+use super::filter::Filters;
+use super::{Endpoint, listing, rsync};
+use crate::sys::{Cancelled, Context, fs};
+use crate::types::Timestamp;
+
+/// A copy, as it is planned.
+#[derive(Debug, Clone)]
+pub struct SmartCopy {
+    /// Where the items come from.
+    pub source: Endpoint,
+    /// Where they go; not another host if the source is one.
+    pub destination: Endpoint,
+    /// What is copied: the trees in any order, then the single files.
+    pub items: Vec<CopyItem>,
+    /// How many rsyncs may run at a time, at least one.
+    pub jobs: usize,
+    /// What is made of files that have not changed since the copies in the items' `reuse` directories.
+    pub reuse: ReuseMode,
+    /// When the copy began that the `reuse` directories, or else the destinations, hold, by the clock of the
+    /// source. Without it everything that looks unchanged is compared by checksum.
+    pub safe_horizon: Option<Timestamp>,
+    /// What happens when an rsync fails.
+    pub retry: Retry,
+    /// Whether data is compressed on its way to or from another host.
+    pub network_compression: bool,
+    /// How fast rsyncs may be started.
+    pub throttle: StartThrottle,
+    /// Directories in which rsync and ssh are looked for first.
+    pub path_prefix: Option<String>,
+}
+
+impl SmartCopy {
+    /// A copy of nothing, one job at a time, that reuses nothing and never tries again.
+    pub fn new(source: Endpoint, destination: Endpoint) -> Self {
+        Self {
+            source,
+            destination,
+            items: Vec::new(),
+            jobs: 1,
+            reuse: ReuseMode::Off,
+            safe_horizon: None,
+            retry: Retry::default(),
+            network_compression: false,
+            throttle: StartThrottle::default(),
+            path_prefix: None,
+        }
+    }
+
+    /// Copies all items, and tells how far it is.
+    ///
+    /// It returns when no rsync of this host runs any more, also when one failed or we were asked to stop: the
+    /// others are ended then. The destination holds a part of the copy in that case, and the same copy may be
+    /// run again. Nothing has been synced to disk.
+    ///
+    /// # Errors
+    /// The first failure that the retries did not heal.
+    pub fn run(&self, context: &Context) -> Result<CopyReport, Error> {
+        work::run(self, context)
+    }
+}
+
+/// A tree or a file to be copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyItem {
+    /// Its name in the statistics and in messages: `pgdata`, `pg_control`, that of a tablespace.
+    pub label: String,
+    /// What of the directories below is copied.
+    pub kind: ItemKind,
+    /// The directory it comes from.
+    pub source: PathBuf,
+    /// The directory it goes to; on this host it is made if need be.
+    pub destination: PathBuf,
+    /// A directory of the destination's host with an earlier copy of the same tree.
+    pub reuse: Option<PathBuf>,
+    /// What is left out.
+    pub filters: Filters,
+    /// The rate that each rsync keeps to, in KiB a second; 0 is none.
+    pub bandwidth_limit: u32,
+}
+
+/// What is copied of a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ItemKind {
+    /// The whole tree.
+    Tree,
+    /// One file, after all trees.
+    File {
+        /// Its path relative to the directory, the same in source and destination.
+        name: PathBuf,
+        /// Whether it may be missing.
+        optional: bool,
+    },
+}
+
+impl CopyItem {
+    /// All of the directory `source`.
+    pub fn tree(
+        label: impl Into<String>,
+        source: impl Into<PathBuf>,
+        destination: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            label: label.into(),
+            kind: ItemKind::Tree,
+            source: source.into(),
+            destination: destination.into(),
+            reuse: None,
+            filters: Filters::default(),
+            bandwidth_limit: 0,
+        }
+    }
+
+    /// The file `name` of the directory `source`, copied after the trees, to the same name in `destination`.
+    pub fn file(
+        label: impl Into<String>,
+        source: impl Into<PathBuf>,
+        destination: impl Into<PathBuf>,
+        name: impl Into<PathBuf>,
+    ) -> Self {
+        let kind = ItemKind::File { name: name.into(), optional: false };
+        Self { kind, ..Self::tree(label, source, destination) }
+    }
+
+    /// The same file, which may be missing.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        if let ItemKind::File { optional, .. } = &mut self.kind {
+            *optional = true;
+        }
+        self
+    }
+}
+
+/// What is made of a file that has not changed since an earlier copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReuseMode {
+    /// It is copied anew.
+    #[default]
+    Off,
+    /// It is copied from the earlier copy.
+    Copy,
+    /// It becomes a hard link to the one of the earlier copy.
+    Link,
+}
+
+/// How often a failing rsync is run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retry {
+    /// So many times more.
+    pub times: u32,
+    /// After this while.
+    pub sleep: Duration,
+}
+
+/// What came of a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CopyReport {
+    /// Where the time went.
+    pub stats: CopyStats,
+    /// Symbolic links of the source whose targets were copied in their place.
+    pub links: Vec<SymbolicLink>,
+    /// Files that were optional, and are missing.
+    pub missing: Vec<PathBuf>,
+    /// How many files are in place.
+    pub files: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// The size of those that had changed and were copied over.
+    pub copied_bytes: u64,
+}
+
+/// The copy could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// rsync failed.
+    #[error("data transfer failure on {what} '{path}'")]
+    Transfer {
+        /// "directory" or "file".
+        what: &'static str,
+        /// Of the source.
+        path: PathBuf,
+        /// What rsync said.
+        source: rsync::Error,
+    },
+    /// The list of files that rsync gave cannot be read.
+    #[error("data transfer failure on directory '{path}'")]
+    Listing {
+        /// Of the source.
+        path: PathBuf,
+        /// The line in question.
+        source: listing::ParseError,
+    },
+    /// A directory to be copied does not exist.
+    #[error("directory '{path}' of '{label}' does not exist: is its file system mounted?")]
+    NoSuchDirectory {
+        /// The item.
+        label: String,
+        /// Its source.
+        path: PathBuf,
+    },
+    /// A file to be copied does not exist.
+    #[error("file '{path}' of '{label}' does not exist")]
+    NoSuchFile {
+        /// The item.
+        label: String,
+        /// Its source.
+        path: PathBuf,
+    },
+    /// rsync copies to or from this host only.
+    #[error("cannot copy from one other host to another")]
+    TwoRemotes,
+    /// A destination directory could not be made or looked at.
+    #[error(transparent)]
+    Destination(#[from] fs::Error),
+    /// We were asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl Error {
+    fn is_retryable(&self) -> bool {
+        matches!(self, Self::Transfer { source, .. } if source.is_retryable())
+    }
+}

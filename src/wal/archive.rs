@@ -1,0 +1,277 @@
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::catalogue::{Catalogue, Filling};
+use super::error::Error;
+use super::history::{Ancestor, TimelineHistory};
+use super::open_archive::OpenArchive;
+use super::totals::Totals;
+use super::xlogdb::{XlogDbEntry, modified_seconds};
+use crate::codec::{self, Detector};
+use crate::sys::fs::{self, File, PathContext, read_head};
+use crate::sys::{Cancel, Context, Files, Lock};
+use crate::types::{Lsn, Timeline, WalName, WalSegment};
+
+/// Longest line of xlog.db that a crash can have cut; a longer one is something else.
+const CUT_LINE_BYTES: u64 = 4096;
+
+/// Where the WAL archive of a server lies.
+#[derive(Debug, Clone)]
+pub struct ArchivePaths {
+    /// The server's name.
+    pub server: String,
+    /// `wals_directory`.
+    pub wals_dir: PathBuf,
+    /// `<server>-xlog.db` in `xlogdb_directory`.
+    pub xlogdb: PathBuf,
+    /// `barman_lock_directory`.
+    pub lock_dir: PathBuf,
+}
+
+/// The archived WAL of a server: the files in `wals/`, and xlog.db that lists them.
+///
+/// Files are found by name without looking at the list. Whatever needs the list, or changes anything, goes through
+/// [`Archive::open`].
+#[derive(Clone)]
+pub struct Archive {
+    pub(super) files: Files,
+    pub(super) cancel: Cancel,
+    pub(super) paths: ArchivePaths,
+    pub(super) detector: Detector,
+}
+
+impl Archive {
+    /// The archive at `paths`, where `detector` tells how files are compressed. Touches nothing.
+    pub fn new(context: &Context, paths: ArchivePaths, detector: Detector) -> Self {
+        Self { files: context.files.clone(), cancel: context.cancel.clone(), paths, detector }
+    }
+
+    /// Where the file lies, or would.
+    pub fn path_of(&self, name: WalName) -> PathBuf {
+        self.paths.wals_dir.join(name.relative_path())
+    }
+
+    /// Whether the file is there.
+    pub fn contains(&self, name: WalName) -> Result<bool, Error> {
+        Ok(self.files.exists(&self.path_of(name))?)
+    }
+
+    /// The first of the segments that is not there.
+    pub fn find_missing(
+        &self,
+        segments: impl IntoIterator<Item = WalSegment>,
+    ) -> Result<Option<WalSegment>, Error> {
+        for segment in segments {
+            if !self.contains(WalName::Segment(segment))? {
+                return Ok(Some(segment));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The content of the file, decompressed.
+    pub fn read(&self, name: WalName) -> Result<Box<dyn Read + Send>, Error> {
+        self.decoded(&self.path_of(name))
+    }
+
+    /// The content of any file, decompressed.
+    pub(super) fn decoded(&self, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
+        let decoded = codec::decode(self.files.open(path)?, &self.detector);
+        decoded.map(|(_, content)| content).map_err(|source| Error::Decode {
+            server: self.server_name(),
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// The timelines that continue what `timeline` had written up to `lsn`, and where each left it.
+    ///
+    /// Looks at the histories of the timelines after `timeline`, one by one, until there is none.
+    pub fn reachable_timelines(
+        &self,
+        timeline: Timeline,
+        lsn: Lsn,
+    ) -> Result<Vec<(Timeline, Ancestor)>, Error> {
+        let mut reachable = Vec::new();
+        let following = (1..).map_while(|step| Timeline::new(timeline.number().checked_add(step)?));
+        for later in following {
+            let Some(history) = self.load_history(later)? else { break };
+            reachable.extend(history.continues(timeline, lsn).map(|ancestor| (later, ancestor.clone())));
+        }
+        Ok(reachable)
+    }
+
+    /// The history of a timeline; `None` when it is not archived.
+    pub fn load_history(&self, timeline: Timeline) -> Result<Option<TimelineHistory>, Error> {
+        let name = WalName::History(timeline);
+        if !self.contains(name)? {
+            return Ok(None);
+        }
+        let (path, mut text) = (self.path_of(name), Vec::new());
+        self.read(name)?.read_to_end(&mut text).at("read", &path)?;
+        let history = String::from_utf8_lossy(&text).parse();
+        history.map(Some).map_err(|source| Error::Malformed { server: self.server_name(), path, source })
+    }
+
+    /// Waits for the lock of xlog.db and opens the list. A list that is missing is made from the files; a last
+    /// line that a crash has cut is mended.
+    ///
+    /// Python Barman takes the same lock for every look at the list. Hold it briefly.
+    pub fn open(&self) -> Result<OpenArchive<'_>, Error> {
+        let lock = self.lock()?;
+        let path = &self.paths.xlogdb;
+        let catalogue = match self.files.exists(path)? {
+            true => self.open_mended()?,
+            false => {
+                self.files.create_dir_all(fs::parent(path))?;
+                let catalogue = self.list_files()?.0;
+                // The name before 3.13; Barman makes the list anew too and removes the old one.
+                self.files.remove_file_if_exists(&self.paths.wals_dir.join("xlog.db"))?;
+                catalogue
+            }
+        };
+        Ok(OpenArchive::new(self, catalogue, lock))
+    }
+
+    /// Makes xlog.db anew from the files, and tells what they are.
+    pub fn rebuild(&self) -> Result<Totals, Error> {
+        let _lock = self.lock()?;
+        self.files.create_dir_all(fs::parent(&self.paths.xlogdb))?;
+        Ok(self.list_files()?.1)
+    }
+
+    fn lock(&self) -> Result<Lock, Error> {
+        let name = format!(".{}-xlogdb.lock", self.paths.server);
+        Ok(Lock::acquire(&self.paths.lock_dir.join(name), &self.cancel)?)
+    }
+
+    fn open_mended(&self) -> Result<Catalogue, Error> {
+        let path = &self.paths.xlogdb;
+        let file = self.files.open_writable(path)?;
+        let cut = self.find_cut_line(&file)?;
+        if let Some((start, _)) = cut {
+            self.files.set_len(&file, start, path)?;
+            self.files.sync(&file, path)?;
+        }
+        let mut catalogue = Catalogue::open(&self.files, &self.paths.server, path)?;
+        // Python writes the line after the file: of a cut line there may be a file that nothing else lists. Ours
+        // is written before, and then the file is still in `incoming`.
+        if let Some((_, Some(name))) = cut
+            && self.contains(name)?
+        {
+            let appended = catalogue.append(&[self.describe(name)?])?;
+            catalogue.keep(&appended, 1)?;
+        }
+        Ok(catalogue)
+    }
+
+    /// Where the last line starts when it has no line feed, and the name it begins with when that is whole.
+    fn find_cut_line(&self, xlogdb: &File) -> Result<Option<(u64, Option<WalName>)>, Error> {
+        let path = &self.paths.xlogdb;
+        let len = xlogdb.metadata().at("examine", path)?.len();
+        let from = len.saturating_sub(CUT_LINE_BYTES);
+        let mut tail = vec![0; usize::try_from(len - from).unwrap_or(0)];
+        xlogdb.read_exact_at(&mut tail, from).at("read", path)?;
+        let line = tail.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        if line.is_empty() {
+            return Ok(None);
+        }
+        if line.len() as u64 == CUT_LINE_BYTES {
+            return Err(Error::NoLines { server: self.server_name(), path: path.clone() });
+        }
+        let name = String::from_utf8_lossy(line).split_once('\t').and_then(|(name, _)| name.parse().ok());
+        Ok(Some((len - line.len() as u64, name)))
+    }
+
+    /// Lists `wals/` into a new xlog.db, ascending: histories stand before the directories of their timeline.
+    fn list_files(&self) -> Result<(Catalogue, Totals), Error> {
+        let mut totals = Totals::default();
+        let catalogue = Catalogue::create(&self.files, &self.paths.server, &self.paths.xlogdb, |out| {
+            let mut top = BTreeSet::new();
+            self.files.visit(&self.paths.wals_dir, |name, kind| {
+                top.extend(name.into_string().ok().filter(|_| kind.is_dir() || kind.is_file()));
+            })?;
+            for name in top {
+                self.cancel.check()?;
+                match name.parse::<WalName>() {
+                    Ok(history @ WalName::History(_)) => self.list_file(history, out, &mut totals)?,
+                    _ => self.list_directory(Path::new(&name), out, &mut totals)?,
+                }
+            }
+            Ok(())
+        })?;
+        Ok((catalogue, totals))
+    }
+
+    fn list_directory(
+        &self,
+        directory: &Path,
+        out: &mut Filling<'_>,
+        totals: &mut Totals,
+    ) -> Result<(), Error> {
+        for name in self.names_in(directory)? {
+            self.list_file(name, out, totals)?;
+        }
+        Ok(())
+    }
+
+    fn list_file(&self, name: WalName, out: &mut Filling<'_>, totals: &mut Totals) -> Result<(), Error> {
+        let entry = self.describe(name)?;
+        totals.count(&entry.name, entry.size);
+        Ok(out.write(format!("{entry}\n").as_bytes())?)
+    }
+
+    /// The WAL files in a directory below `wals/`, ascending; what lies where it does not belong is left out. What
+    /// is no directory has none.
+    pub(super) fn names_in(&self, directory: &Path) -> Result<BTreeSet<WalName>, Error> {
+        let (path, mut names) = (self.paths.wals_dir.join(directory), BTreeSet::new());
+        if !self.files.is_dir(&path) {
+            return Ok(names);
+        }
+        self.files.visit(&path, |file_name, kind| {
+            let name = file_name.to_str().and_then(parse_file_name);
+            names.extend(name.filter(|name| kind.is_file() && directory_of(*name) == directory));
+        })?;
+        Ok(names)
+    }
+
+    /// The line of a file of the archive, from the file alone.
+    pub(super) fn describe(&self, name: WalName) -> Result<XlogDbEntry, Error> {
+        let path = self.path_of(name);
+        let file = self.files.open(&path)?;
+        let metadata = file.metadata().at("examine", &path)?;
+        let head = read_head(&file, self.detector.wanted_bytes()).at("read", &path)?;
+        Ok(XlogDbEntry {
+            name: name.to_string(),
+            size: metadata.len(),
+            time: modified_seconds(&metadata),
+            compression: self.detector.detect(&head).map(|compression| compression.to_string()),
+            encryption: codec::is_encrypted(&head).then(|| "gpg".to_owned()),
+        })
+    }
+
+    /// Where the archive lies.
+    pub fn paths(&self) -> &ArchivePaths {
+        &self.paths
+    }
+
+    pub(super) fn server_name(&self) -> String {
+        self.paths.server.clone()
+    }
+}
+
+/// The WAL file that a file's name tells, when it is written as PostgreSQL writes it: hexadecimal digits in upper
+/// case. Another spelling would lie where nobody looks for it.
+pub(super) fn parse_file_name(file_name: &str) -> Option<WalName> {
+    file_name.parse().ok().filter(|name: &WalName| name.to_string() == file_name)
+}
+
+/// The directory below `wals/` that the file belongs in; of a history, the empty path.
+pub(super) fn directory_of(name: WalName) -> PathBuf {
+    name.relative_path().parent().map(Path::to_owned).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

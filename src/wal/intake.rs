@@ -1,0 +1,468 @@
+//! WAL on its way from `incoming` into the archive, in waves.
+//!
+//! A wave is some files, bounded in number and bytes, so that the disk is asked for durability once for many.
+//! Each wave goes through the same steps, and a crash after any of them loses nothing:
+//!
+//! 1. *plan*: look at the sources, stop before one that may still be arriving;
+//! 2. *prepare*, in parallel and without a lock: compare with what the archive has, or make a complete and synced
+//!    file under a temporary name beside its place;
+//! 3. *publish*, under the lock of xlog.db: lines, then files, ascending ([`OpenArchive::publish`]);
+//! 4. *conclude*: remove the sources.
+//!
+//! [`OpenArchive::publish`]: super::OpenArchive
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io;
+use std::iter::Peekable;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::SystemTime;
+
+use super::archive::{Archive, directory_of};
+use super::error::Error;
+use super::incoming::{Fault, may_be_arriving, scan, set_aside};
+use super::names::temporary_of;
+use super::open_archive::Publication;
+use super::store::make_copy;
+use super::xlogdb::{XlogDbEntry, modified_seconds};
+use crate::codec::{self, Compression, Level, same_bytes};
+use crate::sys::fs::{self, File, Metadata, PathContext};
+use crate::sys::{Context, user};
+use crate::types::{SegmentSize, WalName};
+
+/// Files in a wave at most.
+const WAVE_FILES: usize = 128;
+/// Bytes after which a wave is full, if every thread has a file to work on.
+const WAVE_BYTES: u64 = 512 << 20;
+/// Threads that compress; more would take the machine from its other work.
+const MOST_WORKERS: usize = 4;
+
+/// How a server's WAL comes in.
+#[derive(Debug, Clone)]
+pub struct IncomingSettings {
+    /// `incoming_wals_directory`.
+    pub incoming_dir: PathBuf,
+    /// `errors_directory`, made when needed.
+    pub errors_dir: PathBuf,
+    /// `compression`: for files that do not come compressed.
+    pub compression: Option<Compression>,
+    /// `compression_level`.
+    pub level: Level,
+    /// `archiver_batch_size`: WAL files in a run at most.
+    pub batch_size: Option<NonZeroUsize>,
+    /// The server's segment size, when known: tells files that are still arriving.
+    pub segment_size: Option<SegmentSize>,
+}
+
+/// What happened, as it happens; a file is told of when it is in the archive for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// So many WAL files are to be archived, of so many entries in the directory.
+    Found {
+        /// WAL files.
+        taken: usize,
+        /// Entries.
+        found: usize,
+    },
+    /// The file is archived.
+    Archived(WalName),
+    /// The file was archived before with the same content; the second copy is gone.
+    Identical(WalName),
+    /// The archive has other content under that name; the file lies among the errors.
+    Different(WalName),
+    /// The file may still be arriving: it and those after it are left for the next run.
+    Arriving(WalName),
+    /// These are no WAL files; they lie among the errors.
+    Unknown(&'a [OsString]),
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IntakeReport {
+    /// Files that are new in the archive.
+    pub archived: u64,
+    /// Their bytes in the archive.
+    pub stored_bytes: u64,
+    /// Files that were there already.
+    pub identical: u64,
+    /// Files that the archive has with other content.
+    pub different: u64,
+    /// Entries that were no WAL files.
+    pub unknown: u64,
+    /// The file that the run stopped at, because it may still be arriving.
+    pub arriving: Option<WalName>,
+}
+
+/// Archives what lies in `incoming`, oldest first, and tells `tell` of it. The caller holds the server's lock for
+/// archiving.
+///
+/// Stops at the first file that fails; what was archived before it stays. Nothing is removed from `incoming` that
+/// is not in the archive, with its line, for good.
+pub fn archive_incoming(
+    context: &Context,
+    archive: &Archive,
+    settings: &IncomingSettings,
+    tell: &mut dyn FnMut(Step<'_>),
+) -> Result<IntakeReport, Error> {
+    if let Some(compression) = settings.compression.filter(|compression| !compression.is_available()) {
+        let source = codec::Error::Unavailable(compression);
+        return Err(Error::Encode { server: archive.server_name(), source });
+    }
+    let incoming = scan(&context.files, &settings.incoming_dir, settings.batch_size)?;
+    tell(Step::Found { taken: incoming.wals.len(), found: incoming.found });
+    let mut intake = Intake {
+        context,
+        archive,
+        settings,
+        known_directories: BTreeSet::new(),
+        report: IntakeReport::default(),
+    };
+    intake.mend_last_directory()?;
+    intake.archive(&incoming.wals, tell)?;
+    intake.set_unknown_aside(&incoming.unknown)?;
+    if !incoming.unknown.is_empty() {
+        tell(Step::Unknown(&incoming.unknown));
+    }
+    Ok(intake.report)
+}
+
+struct Intake<'a> {
+    context: &'a Context,
+    archive: &'a Archive,
+    settings: &'a IncomingSettings,
+    /// Directories below `wals/` in which this run has seen to it that every file has a line.
+    known_directories: BTreeSet<PathBuf>,
+    report: IntakeReport,
+}
+
+/// A file of a wave.
+struct Source {
+    name: WalName,
+    path: PathBuf,
+}
+
+/// What a source is to the archive, once its content is read.
+enum Prepared {
+    /// New: a file lies ready.
+    New(Publication),
+    /// The archive has it.
+    Identical,
+    /// The archive has another one of that name.
+    Different,
+}
+
+impl Intake<'_> {
+    fn archive(&mut self, wals: &[WalName], tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
+        let mut rest = wals.iter().copied().peekable();
+        while rest.peek().is_some() {
+            self.context.cancel.check()?;
+            let (wave, next_arriving) = self.plan_wave(&mut rest)?;
+            let (prepared, stop) = self.prepare(&wave);
+            self.commit(&wave, &prepared, tell)?;
+            if let Some(arriving) = stop?.or(next_arriving) {
+                self.report.arriving = Some(arriving);
+                tell(Step::Arriving(arriving));
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists what a program that was killed has archived last and not listed, even when nothing new has come.
+    fn mend_last_directory(&mut self) -> Result<(), Error> {
+        if self.context.files.exists(&self.archive.paths.xlogdb)? {
+            let mut open = self.archive.open()?;
+            if let Some(directory) = open.last_directory()? {
+                open.list_unlisted(&directory)?;
+                self.known_directories.insert(directory);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the sources of the next wave, and tells the file it stops before because that may still be arriving.
+    fn plan_wave(
+        &self,
+        rest: &mut Peekable<impl Iterator<Item = WalName>>,
+    ) -> Result<(Vec<Source>, Option<WalName>), Error> {
+        let (mut wave, mut bytes, now) = (Vec::new(), 0, SystemTime::from(self.context.clock.now()));
+        while wave.len() < WAVE_FILES && (bytes < WAVE_BYTES || wave.len() < workers()) {
+            let Some(name) = rest.next() else { break };
+            let path = self.settings.incoming_dir.join(name.to_string());
+            let metadata = match self.context.files.metadata(&path) {
+                Err(gone) if gone.is_not_found() => continue,
+                other => other?,
+            };
+            if may_be_arriving(name, &metadata, self.settings.segment_size, now) {
+                return Ok((wave, Some(name)));
+            }
+            bytes += metadata.len();
+            wave.push(Source { name, path });
+        }
+        Ok((wave, None))
+    }
+
+    /// Prepares the files of a wave in parallel: gives what became of the first of them, up to the one that failed
+    /// or is still arriving.
+    fn prepare(&self, wave: &[Source]) -> (Vec<Prepared>, Result<Option<WalName>, Error>) {
+        let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let results = Mutex::new(wave.iter().map(|_| None).collect::<Vec<_>>());
+        // Whoever has taken a file finishes it: so all files before the first failure are there.
+        let work = || {
+            while !stopped.load(Ordering::SeqCst) {
+                let index = next.fetch_add(1, Ordering::SeqCst);
+                let Some(source) = wave.get(index) else { break };
+                let result = self.prepare_one(source);
+                stopped.fetch_or(!matches!(result, Ok(Some(_))), Ordering::SeqCst);
+                results.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(result);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..workers().min(wave.len()) {
+                scope.spawn(work);
+            }
+        });
+        let (mut prepared, mut stop) = (Vec::new(), Ok(None));
+        let mut results = wave.iter().zip(results.into_inner().unwrap_or_else(PoisonError::into_inner));
+        for (source, result) in results.by_ref() {
+            match result {
+                Some(Ok(Some(ready))) => {
+                    prepared.push(ready);
+                    continue;
+                }
+                Some(Ok(None)) => stop = Ok(Some(source.name)),
+                Some(Err(error)) => stop = Err(error),
+                None => {}
+            }
+            break;
+        }
+        results.for_each(|(_, result)| {
+            if let Some(Ok(Some(unused))) = result {
+                self.discard(&unused);
+            }
+        });
+        (prepared, stop)
+    }
+
+    /// Reads a source; `None` when it changes meanwhile, and so is still arriving.
+    fn prepare_one(&self, source: &Source) -> Result<Option<Prepared>, Error> {
+        let file = self.open_source(source)?;
+        let before = file.metadata().at("examine", &source.path)?;
+        let path = self.archive.path_of(source.name);
+        let prepared = match self.context.files.symlink_metadata(&path)? {
+            Some(archived) => self.compare(source, &before, &path, &archived)?,
+            None => Prepared::New(self.make_ready(source, &file, &before, &path)?),
+        };
+        let after = file.metadata().at("examine", &source.path)?;
+        if (before.len(), before.modified().ok()) != (after.len(), after.modified().ok()) {
+            self.discard(&prepared);
+            return Ok(None);
+        }
+        Ok(Some(prepared))
+    }
+
+    fn open_source(&self, source: &Source) -> Result<File, Error> {
+        self.context.files.open(&source.path).map_err(|error| match error.source.kind() {
+            io::ErrorKind::PermissionDenied => {
+                let (server, path) = (self.archive.server_name(), source.path.clone());
+                Error::Unreadable { server, path, user: user::current() }
+            }
+            _ => error.into(),
+        })
+    }
+
+    /// Tells whether an archived file is the same as the source, apart from compression. If so, makes sure that the
+    /// archived one stays when the source is gone: who archived it may have been stopped before that.
+    fn compare(
+        &self,
+        source: &Source,
+        metadata: &Metadata,
+        path: &Path,
+        archived: &Metadata,
+    ) -> Result<Prepared, Error> {
+        let files = &self.context.files;
+        let is_same_file = (archived.dev(), archived.ino()) == (metadata.dev(), metadata.ino());
+        let is_same = is_same_file
+            || (archived.len() == metadata.len()
+                && same_bytes(self.open_source(source)?, files.open(path)?).at("compare", path)?)
+            || same_bytes(self.archive.decoded(&source.path)?, self.archive.decoded(path)?)
+                .at("compare", path)?;
+        if !is_same {
+            return Ok(Prepared::Different);
+        }
+        files.sync(&files.open(path)?, path)?;
+        files.sync_dir(fs::parent(path))?;
+        Ok(Prepared::Identical)
+    }
+
+    /// Makes the file that will become `path`: complete, synced, under a temporary name.
+    fn make_ready(
+        &self,
+        source: &Source,
+        file: &File,
+        metadata: &Metadata,
+        path: &Path,
+    ) -> Result<Publication, Error> {
+        let (files, detector) = (&self.context.files, &self.archive.detector);
+        let mut head = vec![0; detector.wanted_bytes()];
+        let head_len = file.read_at(&mut head, 0).at("read", &source.path)?;
+        let found = detector.detect(&head[..head_len]);
+        let encoding = self.settings.compression.filter(|_| found.is_none());
+        let temporary = temporary_of(path);
+        files.remove_file_if_exists(&temporary)?;
+        // What Python Barman leaves when it is killed while it compresses this very file.
+        files.remove_file_if_exists(&path.with_added_extension("compressed"))?;
+        let make = || self.make_temporary(source, file, &temporary, encoding);
+        match make() {
+            // The directory went away with the last file that another program has just deleted from it.
+            Err(Error::Files(gone)) if gone.is_not_found() => make()?,
+            other => other?,
+        }
+        let entry = XlogDbEntry {
+            name: source.name.to_string(),
+            size: files.metadata(&temporary)?.len(),
+            time: modified_seconds(metadata),
+            compression: encoding.or(found).map(|compression| compression.to_string()),
+            encryption: None,
+        };
+        Ok(Publication { name: source.name, temporary, entry })
+    }
+
+    fn make_temporary(
+        &self,
+        source: &Source,
+        file: &File,
+        temporary: &Path,
+        encoding: Option<Compression>,
+    ) -> Result<(), Error> {
+        let files = &self.context.files;
+        files.create_dir_all(fs::parent(temporary))?;
+        // A second name costs nothing. Where there cannot be one (another file system, another owner) a copy does;
+        // a symbolic link is what it points to.
+        if encoding.is_none() && files.symlink_metadata(&source.path)?.is_some_and(|it| it.is_file()) {
+            files.sync(file, &source.path)?;
+            if files.hard_link(&source.path, temporary).is_ok() {
+                return Ok(());
+            }
+        }
+        let encoding = encoding.map(|compression| (compression, self.settings.level));
+        let made = make_copy(files, &self.context.cancel, (file, &source.path), temporary, encoding);
+        if made.is_err() {
+            let _ = files.remove_file_if_exists(temporary);
+        }
+        made
+    }
+
+    /// Brings a prepared wave into the archive and removes its sources.
+    fn commit(
+        &mut self,
+        wave: &[Source],
+        prepared: &[Prepared],
+        tell: &mut dyn FnMut(Step<'_>),
+    ) -> Result<(), Error> {
+        if prepared.is_empty() {
+            return Ok(());
+        }
+        let publications: Vec<Publication> =
+            prepared.iter().filter_map(Prepared::publication).cloned().collect();
+        let (published, result) = match self.publish(&wave[..prepared.len()], &publications) {
+            Ok((published, result)) => (Some(published), result),
+            Err(error) => (None, Err(error)),
+        };
+        let first_left = published.map_or(0, |published| {
+            let mut new_files = prepared.iter().enumerate().filter(|(_, it)| it.publication().is_some());
+            new_files.nth(published).map_or(prepared.len(), |(index, _)| index)
+        });
+        prepared[first_left..].iter().for_each(|left| self.discard(left));
+        let concluded = self.conclude(wave.iter().zip(&prepared[..first_left]), tell);
+        result.and(concluded)
+    }
+
+    /// Publishes the new files of a wave, and sees to it that what was there before is listed. Tells how many of
+    /// the new files are there for good.
+    fn publish(
+        &mut self,
+        wave: &[Source],
+        publications: &[Publication],
+    ) -> Result<(usize, Result<(), Error>), Error> {
+        let mut open = self.archive.open()?;
+        let directories: BTreeSet<PathBuf> = wave.iter().map(|source| directory_of(source.name)).collect();
+        let mut new_directories = directories.difference(&self.known_directories).peekable();
+        let has_new_directories = new_directories.peek().is_some();
+        new_directories.try_for_each(|directory| open.list_unlisted(directory))?;
+        let (published, result) = open.publish(publications);
+        drop(open);
+        if has_new_directories {
+            self.context.files.sync_dir(&self.archive.paths.wals_dir)?;
+        }
+        self.known_directories.extend(directories);
+        Ok((published, result))
+    }
+
+    /// Removes the sources of what is in the archive for good, and moves the others of that name aside.
+    fn conclude<'s>(
+        &mut self,
+        items: impl Iterator<Item = (&'s Source, &'s Prepared)>,
+        tell: &mut dyn FnMut(Step<'_>),
+    ) -> Result<(), Error> {
+        let (files, settings) = (&self.context.files, self.settings);
+        for (Source { name, path }, prepared) in items {
+            match prepared {
+                Prepared::New(publication) => {
+                    self.report.archived += 1;
+                    self.report.stored_bytes += publication.entry.size;
+                    tell(Step::Archived(*name));
+                    files.remove_file_if_exists(path)?;
+                }
+                Prepared::Identical => {
+                    files.remove_file_if_exists(path)?;
+                    self.report.identical += 1;
+                    tell(Step::Identical(*name));
+                }
+                Prepared::Different => {
+                    set_aside(self.context, path, &settings.errors_dir, Fault::Duplicate)?;
+                    self.report.different += 1;
+                    tell(Step::Different(*name));
+                }
+            }
+        }
+        Ok(files.sync_dir(&settings.incoming_dir)?)
+    }
+
+    fn set_unknown_aside(&mut self, names: &[OsString]) -> Result<(), Error> {
+        for name in names {
+            let path = self.settings.incoming_dir.join(name);
+            set_aside(self.context, &path, &self.settings.errors_dir, Fault::Unknown)?;
+            self.report.unknown += 1;
+        }
+        Ok(())
+    }
+
+    /// Removes the file that lay ready; a leftover does no harm.
+    fn discard(&self, prepared: &Prepared) {
+        if let Prepared::New(publication) = prepared {
+            let _ = self.context.files.remove_file_if_exists(&publication.temporary);
+        }
+    }
+}
+
+impl Prepared {
+    fn publication(&self) -> Option<&Publication> {
+        match self {
+            Self::New(publication) => Some(publication),
+            Self::Identical | Self::Different => None,
+        }
+    }
+}
+
+fn workers() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_WORKERS)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,395 @@
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::Duration;
+
+use super::*;
+use crate::wal::testkit::{Faults, Yard, mebibyte};
+
+const ONE: &str = "000000010000000000000001";
+const TWO: &str = "000000010000000000000002";
+const THREE: &str = "000000010000000000000003";
+const HASH_DIR: &str = "wals/0000000100000000";
+
+/// The steps of a run as text.
+fn told(yard: &Yard) -> Vec<String> {
+    let mut steps = Vec::new();
+    let mut tell = |step: Step<'_>| steps.push(format!("{step:?}"));
+    archive_incoming(&yard.context, &yard.archive(), &yard.settings, &mut tell).unwrap();
+    steps
+}
+
+#[test]
+fn files_are_archived_compressed_with_mode_and_time_of_the_original() {
+    let yard = Yard::new(Some(Compression::Pigz));
+    for name in [TWO, ONE, "00000002.history"] {
+        yard.arrive(name, name.repeat(1000));
+    }
+    fs::set_permissions(yard.settings.incoming_dir.join(ONE), fs::Permissions::from_mode(0o640)).unwrap();
+    let original = fs::metadata(yard.settings.incoming_dir.join(ONE)).unwrap();
+    let report = yard.run().unwrap();
+    assert_eq!((report.archived, yard.names("incoming").len()), (3, 0));
+    assert_eq!(yard.archived(TWO).unwrap(), TWO.repeat(1000).into_bytes());
+    let stored = fs::metadata(yard.path(HASH_DIR).join(ONE)).unwrap();
+    assert_eq!((stored.mtime_nsec(), stored.mode()), (original.mtime_nsec(), original.mode()));
+    assert_eq!(yard.listed(), [ONE, TWO, "00000002.history"]);
+    let seconds = original.mtime() as f64 + original.mtime_nsec() as f64 * 1e-9;
+    assert_eq!(yard.lines()[0], format!("{ONE}\t{}\t{seconds:?}\tpigz\tNone", stored.len()));
+}
+
+#[test]
+fn a_file_that_comes_compressed_is_stored_as_it_is_under_its_own_format() {
+    let yard = Yard::new(Some(Compression::Gzip));
+    yard.arrive(ONE, b"\xfd7zXZ\x00 whatever follows");
+    yard.run().unwrap();
+    assert_eq!(fs::read(yard.path(HASH_DIR).join(ONE)).unwrap(), b"\xfd7zXZ\x00 whatever follows");
+    assert!(yard.lines()[0].ends_with("\txz\tNone"));
+}
+
+#[test]
+fn a_symbolic_link_in_incoming_is_archived_as_the_file_it_points_to() {
+    let yard = Yard::new(None);
+    fs::write(yard.path("elsewhere"), "content").unwrap();
+    symlink(yard.path("elsewhere"), yard.path("incoming").join(ONE)).unwrap();
+    yard.run().unwrap();
+    assert!(fs::symlink_metadata(yard.path(HASH_DIR).join(ONE)).unwrap().is_file());
+    assert_eq!(fs::read(yard.path("elsewhere")).unwrap(), b"content");
+}
+
+#[test]
+fn duplicates_strangers_and_files_on_their_way_each_find_their_place() {
+    let mut yard = Yard::new(Some(Compression::Gzip));
+    yard.arrive(ONE, "one");
+    yard.arrive(TWO, "two");
+    yard.run().unwrap();
+    yard.settings.compression = None;
+    yard.arrive(ONE, "one");
+    yard.arrive(TWO, "another");
+    yard.arrive(THREE, "three");
+    yard.arrive("stranger", "");
+    yard.arrive("00000001000000000000000a", "lower case");
+    yard.arrive("x.tmp", "");
+    yard.arrive(".hidden", "");
+    fs::create_dir(yard.path("incoming/000000010000000000000009")).unwrap();
+    assert_eq!(
+        told(&yard),
+        [
+            "Found { taken: 3, found: 7 }".to_owned(),
+            format!("Identical({:?})", ONE.parse::<WalName>().unwrap()),
+            format!("Different({:?})", TWO.parse::<WalName>().unwrap()),
+            format!("Archived({:?})", THREE.parse::<WalName>().unwrap()),
+            r#"Unknown(["000000010000000000000009", "00000001000000000000000a", "stranger"])"#.to_owned(),
+        ]
+    );
+    assert_eq!(yard.names("incoming"), ["x.tmp"]);
+    assert_eq!(yard.listed(), [ONE, TWO, THREE]);
+    assert_eq!(yard.archived(TWO).unwrap(), b"two");
+    let errors = yard.names("errors").join(" ");
+    for part in [&format!("{TWO}.2"), "Z.duplicate", "stranger.2", "Z.unknown"] {
+        assert!(errors.contains(part), "{errors}");
+    }
+}
+
+#[test]
+fn nothing_among_the_errors_is_ever_replaced() {
+    let yard = Yard::new(None);
+    for number in 0..3 {
+        yard.arrive("stranger", number.to_string());
+        yard.run().unwrap();
+    }
+    assert_eq!(yard.names("errors").len(), 3);
+}
+
+#[test]
+fn a_batch_takes_the_oldest_files() {
+    let mut yard = Yard::new(None);
+    yard.settings.batch_size = NonZeroUsize::new(2);
+    for name in [THREE, TWO, ONE, "a.tmp"] {
+        yard.arrive(name, name);
+    }
+    assert_eq!(told(&yard)[0], "Found { taken: 2, found: 4 }");
+    assert_eq!(
+        (yard.listed(), yard.names("incoming")),
+        (vec![ONE.into(), TWO.into()], vec![THREE.to_owned(), "a.tmp".into()])
+    );
+}
+
+#[test]
+fn the_run_stops_before_a_segment_that_is_still_arriving() {
+    let mut yard = Yard::new(None);
+    yard.settings.segment_size = Some(mebibyte());
+    yard.arrive(ONE, "old, and all there will ever be");
+    for name in [TWO, THREE] {
+        fs::write(yard.path("incoming").join(name), "young").unwrap();
+    }
+    fs::write(yard.path("incoming/000000010000000000000001.00000028.backup"), "label").unwrap();
+    let report = yard.run().unwrap();
+    assert_eq!((report.archived, report.arriving.unwrap().to_string()), (2, TWO.to_owned()));
+    assert_eq!(yard.names("incoming"), [TWO, THREE]);
+    yard.settings.segment_size = None;
+    assert_eq!(yard.run().unwrap().archived, 2);
+}
+
+#[test]
+fn a_clock_that_is_ahead_holds_nothing_up() {
+    let mut yard = Yard::new(None);
+    yard.settings.segment_size = Some(mebibyte());
+    yard.arrive(ONE, "short");
+    let file = File::options().write(true).open(yard.path("incoming").join(ONE)).unwrap();
+    file.set_modified(SystemTime::now() + Duration::from_hours(1)).unwrap();
+    assert_eq!(yard.run().unwrap().archived, 1);
+}
+
+#[test]
+fn a_compression_of_a_later_version_is_refused_before_anything_is_touched() {
+    let yard = Yard::new(Some(Compression::Zstd));
+    yard.arrive(ONE, "one");
+    let error = yard.run().unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(source, "compression 'zstd' is not available in this version");
+    assert!(!yard.path("wals").exists());
+}
+
+#[test]
+fn more_files_than_a_wave_takes_come_in_order() {
+    let yard = Yard::new(Some(Compression::Gzip));
+    let names: Vec<String> = (0..300).map(|n| format!("0000000100000000{n:08X}")).collect();
+    names.iter().for_each(|name| yard.arrive(name, name));
+    assert_eq!(yard.run().unwrap().archived, 300);
+    assert_eq!(yard.listed(), names);
+}
+
+// What other crashes than our own, and our own, have left.
+
+#[test]
+fn a_line_without_its_file_is_not_written_twice() {
+    let yard = Yard::new(Some(Compression::Gzip));
+    yard.arrive(ONE, "one");
+    yard.run().unwrap();
+    let content = yard.archived(ONE).unwrap();
+    let modified = fs::metadata(yard.path(HASH_DIR).join(ONE)).unwrap().modified().unwrap();
+    fs::remove_file(yard.path(HASH_DIR).join(ONE)).unwrap();
+    yard.arrive(ONE, content);
+    let source = File::options().write(true).open(yard.path("incoming").join(ONE)).unwrap();
+    source.set_modified(modified).unwrap();
+    yard.arrive(TWO, "two");
+    yard.run().unwrap();
+    assert_eq!(yard.listed(), [ONE, TWO]);
+}
+
+#[test]
+fn a_line_that_settings_have_made_wrong_is_replaced() {
+    let mut yard = Yard::new(Some(Compression::Gzip));
+    yard.arrive(ONE, "one");
+    yard.run().unwrap();
+    fs::remove_file(yard.path(HASH_DIR).join(ONE)).unwrap();
+    yard.settings.compression = None;
+    yard.arrive(ONE, "one");
+    yard.run().unwrap();
+    assert_eq!(yard.listed(), [ONE]);
+    assert!(yard.lines()[0].ends_with("\tNone\tNone"), "{:?}", yard.lines());
+}
+
+#[test]
+fn a_file_without_its_line_is_listed_whether_its_source_is_there_or_not() {
+    let yard = Yard::new(Some(Compression::Gzip));
+    for name in [ONE, TWO, "00000002.history"] {
+        yard.arrive(name, name);
+    }
+    yard.run().unwrap();
+    fs::write(yard.path("wals/main-xlog.db"), "").unwrap();
+    yard.arrive(TWO, TWO);
+    yard.arrive(THREE, THREE);
+    yard.arrive("00000003.history", "3");
+    yard.run().unwrap();
+    let mut listed = yard.listed();
+    listed.sort();
+    assert_eq!(listed, [ONE, TWO, THREE, "00000002.history", "00000003.history"]);
+    assert!(yard.names("incoming").is_empty());
+}
+
+#[test]
+fn a_file_without_its_line_is_found_in_the_directory_before() {
+    let yard = Yard::new(None);
+    let (last, first) = ("0000000100000000000000FF", "000000010000000100000000");
+    yard.arrive("0000000100000000000000FE", "");
+    yard.run().unwrap();
+    fs::write(yard.path(HASH_DIR).join(last), "Python was killed here").unwrap();
+    yard.arrive(first, "");
+    yard.run().unwrap();
+    assert_eq!(yard.listed(), ["0000000100000000000000FE", last, first]);
+}
+
+#[test]
+fn a_run_that_finds_nothing_still_lists_what_is_not_listed() {
+    let yard = Yard::new(None);
+    assert_eq!(yard.run().unwrap(), IntakeReport::default());
+    assert!(!yard.path("wals").exists());
+    yard.arrive(ONE, "one");
+    yard.run().unwrap();
+    fs::write(yard.path(HASH_DIR).join(TWO), "Python was killed here").unwrap();
+    yard.run().unwrap();
+    assert_eq!(yard.listed(), [ONE, TWO]);
+}
+
+#[test]
+fn a_file_we_may_not_read_stops_the_run_with_the_remedy() {
+    // Root may read everything: this test then runs again as somebody else.
+    if nix::unistd::Uid::effective().is_root() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let copy = dir.path().join("tests");
+        fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+        let name = "wal::intake::tests::a_file_we_may_not_read_stops_the_run_with_the_remedy";
+        let run = Command::new(copy).args(["--exact", name]).uid(65534).current_dir("/").output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+        return;
+    }
+    let yard = Yard::new(None);
+    for name in [ONE, TWO, THREE] {
+        yard.arrive(name, name);
+    }
+    fs::set_permissions(yard.path("incoming").join(TWO), fs::Permissions::from_mode(0)).unwrap();
+    let error = yard.run().unwrap_err();
+    assert!(error.to_string().ends_with(&format!("incoming/{TWO}': permission denied")), "{error}");
+    assert!(error.hint().unwrap().contains("mode 0640"));
+    assert_eq!(
+        (yard.listed(), yard.names("incoming")),
+        (vec![ONE.to_owned()], vec![TWO.to_owned(), THREE.to_owned()])
+    );
+}
+
+#[test]
+fn a_last_line_that_was_cut_is_mended() {
+    let yard = Yard::new(Some(Compression::Gzip));
+    yard.arrive(ONE, "one");
+    yard.arrive(TWO, "two");
+    yard.run().unwrap();
+    let whole = yard.lines();
+    let both = fs::read(yard.path("wals/main-xlog.db")).unwrap();
+    for len in whole[0].len() + 1..both.len() {
+        fs::write(yard.path("wals/main-xlog.db"), &both[..len]).unwrap();
+        yard.arrive(THREE, "three");
+        yard.run().unwrap();
+        assert_eq!(yard.listed(), [ONE, TWO, THREE], "cut to {len} bytes");
+        assert_eq!(yard.lines()[1], whole[1]);
+        fs::remove_file(yard.path(HASH_DIR).join(THREE)).unwrap();
+    }
+}
+
+#[test]
+fn a_leftover_that_is_a_second_name_of_the_source_does_not_harm_the_source() {
+    let yard = Yard::new(Some(Compression::Gzip));
+    yard.arrive(ONE, "one");
+    fs::create_dir_all(yard.path(HASH_DIR)).unwrap();
+    let leftover = temporary_of(&yard.path(HASH_DIR).join(ONE));
+    fs::hard_link(yard.path("incoming").join(ONE), leftover).unwrap();
+    fs::write(yard.path(HASH_DIR).join(format!("{ONE}.compressed")), "half").unwrap();
+    yard.run().unwrap();
+    assert_eq!(yard.archived(ONE).unwrap(), b"one");
+    assert_eq!(fs::read_dir(yard.path(HASH_DIR)).unwrap().count(), 1);
+}
+
+#[test]
+fn a_corrupt_line_does_not_stop_archiving() {
+    let yard = Yard::new(None);
+    yard.arrive(ONE, "one");
+    yard.run().unwrap();
+    fs::write(yard.path("wals/main-xlog.db"), "nonsense\n").unwrap();
+    yard.arrive(TWO, "two");
+    yard.run().unwrap();
+    assert_eq!(yard.listed(), ["nonsense", ONE, TWO]);
+    assert!(yard.archive().open().unwrap().totals(..).is_err());
+}
+
+/// Files of a run that meets all there is: new ones, identical and different duplicates, in two directories.
+const ARRIVING: [(&str, &str); 6] = [
+    (ONE, "one"),
+    (TWO, "two"),
+    (THREE, "three"),
+    ("000000010000000100000000", "next directory"),
+    ("00000002.history", "1\t0/3000000\tno reason\n"),
+    ("000000020000000100000000", "next timeline"),
+];
+
+fn yard_before_the_fault(compression: Option<Compression>) -> Yard {
+    let yard = Yard::new(compression);
+    yard.arrive(TWO, "two");
+    yard.run().unwrap();
+    for (name, content) in ARRIVING {
+        yard.arrive(name, content);
+    }
+    yard.arrive("stranger", "");
+    yard
+}
+
+/// What must hold at every moment: what is archived has a line; what is not archived is still in `incoming`; what
+/// is archived of the new files is a prefix of them.
+fn assert_nothing_lost(yard: &Yard, moment: &str) {
+    let mut gap = false;
+    for (name, content) in ARRIVING {
+        let waiting = fs::read(yard.path("incoming").join(name)).ok();
+        match yard.archived(name) {
+            Some(archived) => {
+                assert_eq!(archived, content.as_bytes(), "{name} {moment}");
+                assert!(yard.listed().contains(&name.to_owned()), "{name} has no line {moment}");
+                assert!(!gap || name == TWO, "{name} came before its predecessor {moment}");
+            }
+            None => {
+                gap = true;
+                assert_eq!(waiting.as_deref(), Some(content.as_bytes()), "{name} is lost {moment}");
+            }
+        }
+    }
+}
+
+fn assert_complete(yard: &Yard, moment: &str) {
+    assert_nothing_lost(yard, moment);
+    let mut listed = yard.listed();
+    listed.sort();
+    let mut expected: Vec<&str> = ARRIVING.iter().map(|(name, _)| *name).collect();
+    expected.sort();
+    assert_eq!(listed, expected, "{moment}");
+    assert!(yard.names("incoming").is_empty(), "{moment}");
+    let mut open = yard.archive();
+    open.detector = Default::default();
+    let totals = open.open().unwrap().totals(..).unwrap();
+    assert_eq!((totals.segments.files, totals.histories.files), (5, 1), "{moment}");
+    let leftovers = |dir: &str| {
+        let entries = fs::read_dir(yard.path(dir)).unwrap();
+        entries
+            .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|it| it == "tmp"))
+            .count()
+    };
+    assert_eq!(leftovers(HASH_DIR) + leftovers("wals"), 0, "{moment}");
+}
+
+/// Lets a run fail at every step it has, in turn, and the next one finish the work.
+fn enumerate_faults(compression: Option<Compression>, last: impl Fn(usize) -> usize) {
+    let counting = Faults::new(usize::MAX, usize::MAX);
+    let mut yard = yard_before_the_fault(compression);
+    yard.run_with(counting.clone()).unwrap();
+    assert_complete(&yard, "without a fault");
+    assert!(counting.seen() > 40);
+    for step in 0..counting.seen() {
+        let moment = format!("with a fault at step {step}, compression {compression:?}");
+        let mut yard = yard_before_the_fault(compression);
+        let _ = yard.run_with(Faults::new(step, last(step)));
+        assert_nothing_lost(&yard, &moment);
+        yard.run().unwrap_or_else(|error| panic!("{error} {moment}"));
+        assert_complete(&yard, &moment);
+    }
+}
+
+#[test]
+fn a_crash_at_any_step_loses_nothing_and_the_next_run_ends_the_work() {
+    enumerate_faults(None, |_| usize::MAX);
+    enumerate_faults(Some(Compression::Gzip), |_| usize::MAX);
+}
+
+#[test]
+fn any_single_step_may_fail_and_the_next_run_ends_the_work() {
+    enumerate_faults(None, |step| step);
+    enumerate_faults(Some(Compression::Gzip), |step| step);
+}

@@ -1,0 +1,265 @@
+use std::collections::BTreeSet;
+use std::ops::{Bound, RangeBounds};
+use std::path::{Path, PathBuf};
+
+use super::archive::{Archive, directory_of};
+use super::catalogue::{Catalogue, Entries};
+use super::error::Error;
+use super::names::NameRange;
+use super::totals::{Tally, Totals};
+use super::xlogdb::XlogDbEntry;
+use crate::sys::{Lock, fs};
+use crate::types::{Timeline, WalName, WalSegment};
+
+/// The archive with its list open and locked: everything that asks the list, and every change.
+///
+/// A file and its line are changed together here and nowhere else. Wherever a change stops, there is at worst a
+/// line whose file is still to come, or a file that the next change of its directory lists again.
+pub struct OpenArchive<'a> {
+    archive: &'a Archive,
+    catalogue: Catalogue,
+    _lock: Lock,
+}
+
+/// A file to be put into the archive.
+#[derive(Debug, Clone)]
+pub(super) struct Publication {
+    pub name: WalName,
+    /// The file, complete and synced, on the file system of the archive.
+    pub temporary: PathBuf,
+    /// Its line.
+    pub entry: XlogDbEntry,
+}
+
+/// What a removal did.
+#[derive(Debug, Default)]
+pub struct Removed {
+    /// The files that are gone, ascending; of several lines of one file, one.
+    pub names: Vec<WalName>,
+    /// How many lines there were, and the bytes they spoke of.
+    pub tally: Tally,
+    /// Names in the list that no WAL file has; their lines are gone, too.
+    pub invalid: Vec<String>,
+    /// Files that could not be removed: nothing lists them any more.
+    pub failed: Vec<(WalName, fs::Error)>,
+}
+
+impl<'a> OpenArchive<'a> {
+    pub(super) fn new(archive: &'a Archive, catalogue: Catalogue, lock: Lock) -> Self {
+        Self { archive, catalogue, _lock: lock }
+    }
+
+    /// The lines whose names lie in the range, ascending.
+    pub fn entries(&mut self, range: impl RangeBounds<WalName>) -> Result<Entries<'_>, Error> {
+        self.catalogue.ensure_readable()?;
+        self.catalogue.entries(NameRange::new(&range))
+    }
+
+    /// The line of a file; `None` when it is not listed.
+    pub fn find(&mut self, name: WalName) -> Result<Option<XlogDbEntry>, Error> {
+        self.entries(name..=name)?.next().transpose()
+    }
+
+    /// How many files the range has, and how large they are, by kind.
+    pub fn totals(&mut self, range: impl RangeBounds<WalName>) -> Result<Totals, Error> {
+        self.catalogue.ensure_readable()?;
+        self.catalogue.totals(&NameRange::new(&range))
+    }
+
+    /// The line of the first complete segment in the range.
+    pub fn first_segment(&mut self, range: impl RangeBounds<WalName>) -> Result<Option<XlogDbEntry>, Error> {
+        let is_segment = |entry: &XlogDbEntry| matches!(entry.wal_name(), Some(WalName::Segment(_)));
+        let mut entries = self.entries(range)?;
+        entries.find(|entry| entry.as_ref().map_or(true, is_segment)).transpose()
+    }
+
+    /// The line of the last complete segment in the range.
+    pub fn last_segment(&mut self, range: impl RangeBounds<WalName>) -> Result<Option<XlogDbEntry>, Error> {
+        self.catalogue.ensure_readable()?;
+        self.catalogue.last_segment(&NameRange::new(&range))
+    }
+
+    /// The last complete segment of the timeline whose file is there.
+    ///
+    /// The list only says where to look: a crash may have left lines without files, and files without lines.
+    pub fn latest_segment(&mut self, timeline: Timeline) -> Result<Option<WalSegment>, Error> {
+        let mut end = timeline.number().checked_add(1).and_then(Timeline::new).map(WalName::History);
+        loop {
+            let end_bound = end.map_or(Bound::Unbounded, Bound::Excluded);
+            let range = NameRange::new(&(Bound::Included(WalName::History(timeline)), end_bound));
+            let last = self.catalogue.last_segment(&range)?.and_then(|entry| entry.wal_name());
+            let Some(name @ WalName::Segment(segment)) = last else { return Ok(None) };
+            if self.archive.contains(name)? {
+                let beside = self.archive.names_in(Path::new(&segment.hash_dir()))?;
+                return Ok(beside.into_iter().rev().find_map(WalName::segment));
+            }
+            end = Some(name);
+        }
+    }
+
+    /// The last complete segment of every timeline that has one, ascending.
+    pub fn latest_segments(&mut self) -> Result<Vec<WalSegment>, Error> {
+        let (mut latest, mut end) = (Vec::new(), Bound::Unbounded);
+        loop {
+            let last = self.catalogue.last_segment(&NameRange::new(&(Bound::Unbounded, end)))?;
+            let Some(timeline) = last.and_then(|entry| entry.wal_name()).map(WalName::timeline) else {
+                break;
+            };
+            latest.extend(self.latest_segment(timeline)?);
+            end = Bound::Excluded(WalName::History(timeline));
+        }
+        latest.reverse();
+        Ok(latest)
+    }
+
+    /// Puts files into the archive, which must be given in ascending order: first their lines, then the files, one
+    /// by one. Tells how many of them are there now, for good; at the first failure the rest is left out.
+    ///
+    /// The line comes first because of what Python Barman does with the half of it that a crash leaves. It drops a
+    /// source in `incoming` without adding a line when the file is already there, and so that file would be missing
+    /// from every later restore; of a line without a file nothing comes but a second line.
+    ///
+    /// The order of the files counts because a segment that appears before its predecessor makes `check-backup` of
+    /// either program call a backup broken for good.
+    pub(super) fn publish(&mut self, batch: &[Publication]) -> (usize, Result<(), Error>) {
+        debug_assert!(batch.is_sorted_by_key(|publication| publication.name));
+        let (mut published, result) = match self.publish_each(batch) {
+            Ok(outcome) => outcome,
+            Err(error) => (0, Err(error)),
+        };
+        let directories: BTreeSet<PathBuf> = batch[..published]
+            .iter()
+            .map(|it| fs::parent(&self.archive.path_of(it.name)).to_owned())
+            .collect();
+        let synced = directories.iter().try_for_each(|dir| self.archive.files.sync_dir(dir));
+        if synced.is_err() {
+            // The files may be gone after a power cut: their sources must stay.
+            published = 0;
+        }
+        (published, result.and(synced.map_err(Error::from)))
+    }
+
+    fn publish_each(&mut self, batch: &[Publication]) -> Result<(usize, Result<(), Error>), Error> {
+        let mut unlisted = Vec::new();
+        for publication in batch {
+            if !self.is_listed_as(&publication.entry, publication.name)? {
+                unlisted.push(publication);
+            }
+        }
+        let lines: Vec<XlogDbEntry> = unlisted.iter().map(|publication| publication.entry.clone()).collect();
+        let appended = self.catalogue.append(&lines)?;
+        let mut result = Ok(());
+        let published = batch.iter().take_while(|publication| {
+            result = self.put(publication);
+            result.is_ok()
+        });
+        let published = published.count();
+        let kept = unlisted.partition_point(|unlisted| {
+            batch[..published].last().is_some_and(|last| unlisted.name <= last.name)
+        });
+        let settled = self.catalogue.keep(&appended, kept);
+        Ok((published, result.and(settled)))
+    }
+
+    /// Whether the file has exactly this line. A line that says something else, left by a crash before the settings
+    /// changed, is taken away: a restore would believe it.
+    fn is_listed_as(&mut self, entry: &XlogDbEntry, name: WalName) -> Result<bool, Error> {
+        let lines: Vec<_> =
+            self.catalogue.entries(NameRange::new(&(name..=name)))?.collect::<Result<_, _>>()?;
+        if lines.iter().any(|line| line != entry) {
+            self.catalogue.rewrite(|line| line.name != entry.name)?;
+            return Ok(false);
+        }
+        Ok(!lines.is_empty())
+    }
+
+    fn put(&self, publication: &Publication) -> Result<(), Error> {
+        let path = self.archive.path_of(publication.name);
+        if self.archive.files.exists(&path)? {
+            return Err(Error::Appeared { server: self.archive.server_name(), path });
+        }
+        Ok(self.archive.files.rename(&publication.temporary, &path)?)
+    }
+
+    /// Adds the lines that are missing for files in a directory below `wals/`: Python Barman, killed at the right
+    /// moment, leaves a file without one.
+    pub(super) fn list_unlisted(&mut self, directory: &Path) -> Result<(), Error> {
+        let mut unlisted = self.archive.names_in(directory)?;
+        let (Some(first), Some(last)) = (unlisted.first().copied(), unlisted.last().copied()) else {
+            return Ok(());
+        };
+        if directory == Path::new("") {
+            // Histories: few, and everything else lies between their names.
+            for name in unlisted.clone() {
+                if self.catalogue.find(name)?.is_some() {
+                    unlisted.remove(&name);
+                }
+            }
+        } else {
+            for entry in self.catalogue.entries(NameRange::new(&(first..=last)))? {
+                if let Some(name) = entry?.wal_name() {
+                    unlisted.remove(&name);
+                }
+            }
+        }
+        let entries =
+            unlisted.iter().map(|name| self.archive.describe(*name)).collect::<Result<Vec<_>, _>>()?;
+        let appended = self.catalogue.append(&entries)?;
+        self.catalogue.keep(&appended, entries.len())
+    }
+
+    /// The directory below `wals/` where the last listed segment lies.
+    pub(super) fn last_directory(&mut self) -> Result<Option<PathBuf>, Error> {
+        let last = self.catalogue.last_segment(&NameRange::new(&..))?.and_then(|entry| entry.wal_name());
+        Ok(last.map(directory_of))
+    }
+
+    /// Takes the files that `is_condemned` tells out of the archive: first all their lines, then the files, one by
+    /// one; directories only when nothing is left in them. Lines that name no WAL file go, too.
+    ///
+    /// A crash leaves files that nothing lists; nothing needed is ever lost.
+    pub fn remove(
+        &mut self,
+        mut is_condemned: impl FnMut(WalName, &XlogDbEntry) -> bool,
+    ) -> Result<Removed, Error> {
+        self.catalogue.ensure_readable()?;
+        let (mut removed, mut names) = (Removed::default(), BTreeSet::new());
+        for entry in self.catalogue.entries(NameRange::new(&..))? {
+            let entry = entry?;
+            match entry.wal_name() {
+                None => removed.invalid.push(entry.name),
+                Some(name) if is_condemned(name, &entry) => {
+                    removed.tally = removed.tally + Tally { files: 1, bytes: entry.size };
+                    names.insert(name);
+                }
+                Some(_) => {}
+            }
+        }
+        if names.is_empty() && removed.invalid.is_empty() {
+            return Ok(removed);
+        }
+        self.catalogue.rewrite(|line| line.name.parse().is_ok_and(|name| !names.contains(&name)))?;
+        self.remove_files(names, &mut removed);
+        Ok(removed)
+    }
+
+    fn remove_files(&self, names: BTreeSet<WalName>, removed: &mut Removed) {
+        let files = &self.archive.files;
+        let mut directories = BTreeSet::new();
+        for name in names {
+            let path = self.archive.path_of(name);
+            directories.insert(fs::parent(&path).to_owned());
+            match files.remove_file_if_exists(&path) {
+                Ok(()) => removed.names.push(name),
+                Err(error) => removed.failed.push((name, error)),
+            }
+        }
+        for directory in directories.iter().filter(|directory| **directory != self.archive.paths.wals_dir) {
+            // Fails while something is left in it, as it should.
+            let _ = files.remove_dir(directory);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! A server's directories with files in them, for tests.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempDir;
+
+use super::{Archive, ArchivePaths, Error, IncomingSettings, IntakeReport, archive_incoming};
+use crate::codec::{Compression, Detector, Level};
+use crate::sys::events::Silent;
+use crate::sys::fs::Probe;
+use crate::sys::{Cancel, Context, Files};
+use crate::types::{SegmentSize, WalName};
+
+/// Makes steps on files fail: all from one on, as after a crash, or a single one.
+pub struct Faults {
+    pub first: usize,
+    pub last: usize,
+    seen: AtomicUsize,
+}
+
+impl Faults {
+    pub fn new(first: usize, last: usize) -> Arc<Self> {
+        Arc::new(Self { first, last, seen: AtomicUsize::new(0) })
+    }
+
+    /// How many steps were tried.
+    pub fn seen(&self) -> usize {
+        self.seen.load(Ordering::SeqCst)
+    }
+}
+
+impl Probe for Faults {
+    fn before(&self, _: &'static str, _: &Path) -> io::Result<()> {
+        let step = self.seen.fetch_add(1, Ordering::SeqCst);
+        if (self.first..=self.last).contains(&step) { Err(io::Error::other("crashed")) } else { Ok(()) }
+    }
+}
+
+pub struct Yard {
+    pub dir: TempDir,
+    pub context: Context,
+    pub settings: IncomingSettings,
+}
+
+impl Yard {
+    pub fn new(compression: Option<Compression>) -> Self {
+        // In memory where possible: hundreds of simulated crashes sync thousands of files.
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let settings = IncomingSettings {
+            incoming_dir: dir.path().join("incoming"),
+            errors_dir: dir.path().join("errors"),
+            compression,
+            level: Level::Low,
+            batch_size: None,
+            segment_size: None,
+        };
+        fs::create_dir(&settings.incoming_dir).unwrap();
+        Self { context: Context::new(Arc::new(Silent), Cancel::default()), settings, dir }
+    }
+
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.dir.path().join(relative)
+    }
+
+    pub fn archive(&self) -> Archive {
+        let paths = ArchivePaths {
+            server: "main".into(),
+            wals_dir: self.path("wals"),
+            xlogdb: self.path("wals/main-xlog.db"),
+            lock_dir: self.path("."),
+        };
+        Archive::new(&self.context, paths, Detector::default())
+    }
+
+    /// Puts a file into `incoming` that came there two minutes ago.
+    pub fn arrive(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.settings.incoming_dir.join(name);
+        fs::write(&path, content).unwrap();
+        let modified = SystemTime::now() - Duration::from_mins(2);
+        fs::File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
+    }
+
+    pub fn run(&self) -> Result<IntakeReport, Error> {
+        archive_incoming(&self.context, &self.archive(), &self.settings, &mut |_| {})
+    }
+
+    /// As `run`, with the world failing as `faults` says.
+    pub fn run_with(&mut self, faults: Arc<Faults>) -> Result<IntakeReport, Error> {
+        let sound = std::mem::replace(&mut self.context.files, Files::probed(faults));
+        let result = self.run();
+        self.context.files = sound;
+        result
+    }
+
+    /// The lines of xlog.db.
+    pub fn lines(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path("wals/main-xlog.db")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// The names in xlog.db, in order.
+    pub fn listed(&self) -> Vec<String> {
+        self.lines().iter().map(|line| line.split('\t').next().unwrap().to_owned()).collect()
+    }
+
+    /// The names of visible files in a directory, sorted.
+    pub fn names(&self, relative: &str) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.path(relative)) else { return Vec::new() };
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.retain(|name| !name.starts_with('.'));
+        names.sort();
+        names
+    }
+
+    /// The content of an archived file, decompressed; `None` when it is not there.
+    pub fn archived(&self, name: &str) -> Option<Vec<u8>> {
+        let name: WalName = name.parse().unwrap();
+        let (archive, mut content) = (self.archive(), Vec::new());
+        archive.contains(name).unwrap().then(|| {
+            archive.read(name).unwrap().read_to_end(&mut content).unwrap();
+            content
+        })
+    }
+}
+
+pub fn mebibyte() -> SegmentSize {
+    SegmentSize::new(1 << 20).unwrap()
+}
