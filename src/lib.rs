@@ -4,6 +4,7 @@
 //!
 //! * [`cli`]: the command line, one file per command; turns errors into exit codes.
 //! * [`output`]: answers as console text; [`ops`]: the use cases (backup, restore, check, cron).
+//! * [`view`]: what the use cases answer and `output` renders.
 //! * [`catalog`], [`wal`], [`pg`], [`transfer`], [`codec`]: what we know how to do, one subject each.
 //! * [`config`]: the settings of a server; [`sys`]: clock, files, processes, locks.
 //! * [`types`]: pure values.
@@ -18,4 +19,5 @@ pub mod pg;
 pub mod sys;
 pub mod transfer;
 pub mod types;
+pub mod view;
 pub mod wal;

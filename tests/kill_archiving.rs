@@ -4,6 +4,8 @@
 //! and with a line in xlog.db. Wants Barman 3.19.1 in `$BARMAN_TEST_TOOLS/barman-3.19.1` (`tests/run.sh` puts it
 //! there) and says so aloud when it is not.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "this is test code")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Read;

@@ -18,9 +18,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("wal", &["codec", "config", "sys", "types"]),
     ("pg", &["codec", "config", "sys", "types"]),
     ("transfer", &["codec", "config", "sys", "types"]),
-    ("ops", &["catalog", "wal", "pg", "transfer", "codec", "config", "sys", "types"]),
-    ("output", &["sys", "types"]),
-    ("cli", &["output", "ops", "catalog", "wal", "pg", "transfer", "codec", "config", "sys", "types"]),
+    ("view", &["catalog", "types"]),
+    ("ops", &["view", "catalog", "wal", "pg", "transfer", "codec", "config", "sys", "types"]),
+    ("output", &["view", "catalog", "sys", "types"]),
+    (
+        "cli",
+        &["output", "view", "ops", "catalog", "wal", "pg", "transfer", "codec", "config", "sys", "types"],
+    ),
 ];
 
 /// The ways to files, programs, variables and the clock of the machine, each with the modules that may use it.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Error, retention, tell, wal_use};
 use crate::catalog::{BackupInfo, Catalog, Loaded};
-use crate::output::view::{AvailableRow, BackupList, BackupRow, WalUse};
 use crate::sys::Context;
 use crate::types::{BackupId, ByteSize};
+use crate::view::{AvailableRow, BackupList, BackupRow, WalUse};
 use crate::wal::{self, Archive};
 
 /// The backups of a server with their sizes, newest first. A record that cannot be read is an error event, and

@@ -2,9 +2,9 @@
 
 use super::{Error, retention, wal_use};
 use crate::catalog::{BackupInfo, Catalog, Chains, Loaded};
-use crate::output::view::{AvailableDetails, BackupDetails, Chain};
 use crate::sys::Context;
 use crate::types::Timeline;
+use crate::view::{AvailableDetails, BackupDetails, Chain};
 use crate::wal::{self, Archive};
 
 /// All that is known of the backup that `text` means. What cannot be read beside it and could have changed the

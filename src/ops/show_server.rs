@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::{Error, Server};
-use crate::output::view::ServerSettings;
 use crate::pg::{Client, ServerFacts};
 use crate::types::{HumanDuration, timestamp_text};
+use crate::view::ServerSettings;
 
 /// Collects settings and facts; facts of a PostgreSQL that does not answer are `None`.
 pub fn run(server: &Server<'_>) -> Result<ServerSettings, Error> {

@@ -1,9 +1,9 @@
 //! The state of a server in short.
 
 use super::{Error, Server};
-use crate::output::view::ServerStatus;
 use crate::pg::{ArchiverStats, Client};
 use crate::types::{BackupStatus, ByteSize, ctime_text};
+use crate::view::ServerStatus;
 
 /// Collects the state; a PostgreSQL that does not answer is part of it.
 pub fn run(server: &Server<'_>) -> Result<ServerStatus, Error> {

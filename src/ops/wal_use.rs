@@ -3,8 +3,8 @@
 use std::ops::Bound;
 
 use crate::catalog::BackupInfo;
-use crate::output::view::WalUse;
 use crate::types::{ByteSize, Timeline, WalName, WalSegment};
+use crate::view::WalUse;
 use crate::wal::{self, OpenArchive, Tally, XlogDbEntry};
 
 /// The WAL that the archive has of `info`: from its begin to the end of `next`, the available backup after it, on

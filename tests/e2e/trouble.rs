@@ -203,7 +203,8 @@ fn a_damaged_line_in_the_index_of_the_archive_is_named() {
     if tools::testing_the_reference() {
         return;
     }
-    let place = world.path("never").display().to_string();
+    let (place, tablespace) = (world.path("never"), world.path("never-fast"));
+    let place = format!("{} --tablespace fast:{}", place.display(), tablespace.display());
     world.site.barman(&format!("restore main {id} {place}")).fails(1, &["main", index.to_str().unwrap()]);
     world.site.barman("check main").says("main");
     fs::write(&index, sound).unwrap();

@@ -25,6 +25,9 @@ pub enum Problem {
     /// Bytes that are not UTF-8.
     #[error("it is not UTF-8 text")]
     NotText,
+    /// No field in the whole file. Barman does not sync a record before it counts: a power cut can leave it empty.
+    #[error("the file holds no fields")]
+    NoFields,
     /// Not a field at all.
     #[error("it is not 'name=value'")]
     NotAField,
@@ -52,20 +55,26 @@ impl BackupInfo {
     /// Fields that are not there keep what [`BackupInfo::new`] gives; unknown ones are remembered.
     pub fn parse(id: BackupId, content: &[u8]) -> Result<Self, Malformed> {
         let mut info = Self::new(id);
+        let mut fields = 0;
         for (at, line) in content.split(|byte| *byte == b'\n').enumerate() {
-            info.read_line(line).map_err(|problem| Malformed { line: at + 1, problem })?;
+            fields += info.read_line(line).map_err(|problem| Malformed { line: at + 1, problem })?;
+        }
+        if fields == 0 {
+            return Err(Malformed { line: 1, problem: Problem::NoFields });
         }
         Ok(info)
     }
 
-    fn read_line(&mut self, line: &[u8]) -> Result<(), Problem> {
+    /// Tells how many fields the line has: one or, as a comment, none.
+    fn read_line(&mut self, line: &[u8]) -> Result<usize, Problem> {
         let line = std::str::from_utf8(line).map_err(|_| Problem::NotText)?;
         if line.trim().is_empty() || line.starts_with('#') {
-            return Ok(());
+            return Ok(0);
         }
         let (name, value) = line.split_once('=').ok_or(Problem::NotAField)?;
         let (name, value) = (name.trim(), value.trim());
-        self.set(name, Value { name, text: (value != "None").then_some(value) })
+        self.set(name, Value { name, text: (value != "None").then_some(value) })?;
+        Ok(1)
     }
 
     fn set(&mut self, name: &str, value: Value<'_>) -> Result<(), Problem> {

@@ -1,6 +1,7 @@
 use super::selection;
 use crate::cli::app::App;
-use crate::output::{console, view};
+use crate::output::console;
+use crate::view;
 
 /// What can be typed.
 #[derive(Debug, clap::Args)]

@@ -14,9 +14,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Error, Server};
-use crate::output::view::{Check, CheckReport};
 use crate::pg::{Client, ServerFacts};
 use crate::sys::events::Silent;
+use crate::view::{Check, CheckReport};
 
 /// Checks a server within `timeout`.
 ///

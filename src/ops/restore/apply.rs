@@ -9,9 +9,9 @@ use super::settings::{self, Setting};
 use super::wal_files;
 use crate::catalog::DirectoryForm;
 use crate::ops::{CopySettings, Error, Server};
-use crate::output::view::ConfigurationLine;
 use crate::transfer::filter::Filters;
 use crate::transfer::{CopyItem, Endpoint, SmartCopy};
+use crate::view::ConfigurationLine;
 
 /// The file that tells an unfinished restore from a stranger's directory.
 pub const INCOMPLETE_MARK: &str = ".barman-restore-incomplete";

@@ -17,8 +17,8 @@ mod wal_plan;
 use chrono::TimeDelta;
 
 use super::{Error, Server, archive_wal};
-use crate::output::view::Restored;
 use crate::types::HumanDuration;
+use crate::view::Restored;
 
 pub use request::{RestoreRequest, TypedTarget};
 

@@ -185,17 +185,21 @@ fn ancestry_of(archive: &Archive, timeline: Timeline) -> Result<Option<Ancestry>
     Ok(history.map(|history| Ancestry::new(parents(history), timeline)))
 }
 
-/// The names that the archive lists from the begin of the backup on, and every history.
+/// The files that the archive lists from the begin of the backup on, and every history, as far as they are there.
 fn archived_names(archive: &Archive, facts: &BackupFacts) -> Result<BTreeSet<WalName>, Error> {
-    let mut open = archive.open()?;
-    let mut names = BTreeSet::new();
+    let mut listed = BTreeSet::new();
     // A history is needed whatever its place in the order; those of timelines up to the backup's lie before it.
     for number in 2..=facts.begin_wal.timeline().number() {
-        names.extend(Timeline::new(number).map(WalName::History));
+        listed.extend(Timeline::new(number).map(WalName::History));
     }
-    names.retain(|name| open.find(*name).is_ok_and(|found| found.is_some()));
-    for entry in open.entries(WalName::Segment(facts.begin_wal)..)? {
-        names.extend(entry?.wal_name());
+    for entry in archive.open()?.entries(WalName::Segment(facts.begin_wal)..)? {
+        listed.extend(entry?.wal_name());
+    }
+    let mut names = BTreeSet::new();
+    for name in listed {
+        if archive.contains(name)? {
+            names.insert(name);
+        }
     }
     Ok(names)
 }

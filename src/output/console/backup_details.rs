@@ -4,8 +4,8 @@ use std::time::Duration;
 use super::percent;
 use crate::catalog::py_literal::Literal;
 use crate::catalog::{BackupInfo, BackupKind};
-use crate::output::view::{AvailableDetails, BackupDetails, WalUse};
 use crate::types::{BackupId, ByteSize, HumanDuration, PgVersion, SegmentSize, Timeline, timestamp_text};
+use crate::view::{AvailableDetails, BackupDetails, WalUse};
 
 /// Writes the answer of `show-backup`, sections with a row for each fact.
 pub fn backup_details(view: &BackupDetails) -> String {

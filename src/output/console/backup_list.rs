@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
-use crate::output::view::{AvailableRow, BackupList, BackupRow};
 use crate::types::{BackupId, BackupStatus, RetentionStatus, ctime_text};
+use crate::view::{AvailableRow, BackupList, BackupRow};
 
 /// Writes the answer of `list-backups`, a line for each backup.
 pub fn backup_list(list: &BackupList) -> String {

@@ -1,5 +1,5 @@
 use super::servers::title;
-use crate::output::view::{Check, CheckReport};
+use crate::view::{Check, CheckReport};
 
 /// One line per check under the server's name.
 pub fn checks(report: &CheckReport, colors: bool) -> String {

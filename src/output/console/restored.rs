@@ -1,4 +1,4 @@
-use crate::output::view::{ConfigurationLine, Restored};
+use crate::view::{ConfigurationLine, Restored};
 
 /// The blocks that follow the steps of a restore.
 pub fn restored(restored: &Restored) -> String {

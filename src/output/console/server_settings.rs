@@ -1,5 +1,5 @@
 use super::servers::title;
-use crate::output::view::ServerSettings;
+use crate::view::ServerSettings;
 
 /// One line per setting under the server's name.
 pub fn server_settings(answer: &ServerSettings) -> String {

@@ -1,4 +1,4 @@
-use crate::output::view::ServerStatus;
+use crate::view::ServerStatus;
 
 /// One line per fact under the server's name.
 pub fn server_status(status: &ServerStatus) -> String {

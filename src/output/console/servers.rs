@@ -1,4 +1,4 @@
-use crate::output::view::Listed;
+use crate::view::Listed;
 
 /// One line per server: `main - Main database (inactive)`.
 pub fn servers<'a>(servers: impl Iterator<Item = Listed<'a>>, minimal: bool) -> String {

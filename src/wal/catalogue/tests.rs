@@ -14,7 +14,7 @@ fn name(text: &str) -> WalName {
     text.parse().unwrap()
 }
 
-fn entry(name: impl ToString, size: u64) -> XlogDbEntry {
+fn entry<N: ToString + ?Sized>(name: &N, size: u64) -> XlogDbEntry {
     let time = 1_767_225_660.5;
     XlogDbEntry { name: name.to_string(), size, time, compression: Some("gzip".into()), encryption: None }
 }
@@ -84,7 +84,7 @@ fn any_lines() -> impl Strategy<Value = Vec<XlogDbEntry>> {
                 lines.insert(lines.len() * (i + 1) / 3, line);
             }
         }
-        lines.into_iter().map(|(name, size)| entry(name, size)).collect()
+        lines.into_iter().map(|(name, size)| entry(&name, size)).collect()
     })
 }
 
@@ -119,7 +119,7 @@ proptest! {
 /// A catalogue of `count` ascending segments of one byte each.
 fn ascending(dir: &Path, count: u64) -> PathBuf {
     let path = dir.join("main-xlog.db");
-    let lines: String = (0..count).map(|number| format!("{}\n", entry(segment(1, number), 1))).collect();
+    let lines: String = (0..count).map(|number| format!("{}\n", entry(&segment(1, number), 1))).collect();
     std_fs::write(&path, lines).unwrap();
     path
 }
@@ -134,7 +134,7 @@ fn what_another_program_writes_is_seen() {
     let path = ascending(dir.path(), 50);
     assert_eq!(count(&path), 50);
     let text = std_fs::read_to_string(&path).unwrap();
-    std_fs::write(&path, format!("{text}{}\n", entry(segment(1, 50), 1))).unwrap();
+    std_fs::write(&path, format!("{text}{}\n", entry(&segment(1, 50), 1))).unwrap();
     assert_eq!(count(&path), 51);
     std_fs::write(&path, text.lines().take(20).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
     assert_eq!(count(&path), 20);
@@ -166,7 +166,7 @@ fn a_saved_index_is_used_and_a_damaged_one_replaced() {
 fn a_line_that_is_none_is_named_and_does_not_stop_archiving() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("main-xlog.db");
-    std_fs::write(&path, format!("{}\nnonsense\n", entry(segment(1, 1), 1))).unwrap();
+    std_fs::write(&path, format!("{}\nnonsense\n", entry(&segment(1, 1), 1))).unwrap();
     for _ in 0..2 {
         let error = open(&path).ensure_readable().unwrap_err();
         let expected = format!("server 'main': cannot parse line 2 of '{}': 'nonsense'", path.display());
@@ -174,9 +174,9 @@ fn a_line_that_is_none_is_named_and_does_not_stop_archiving() {
         assert!(error.hint().unwrap().contains("barman rebuild-xlogdb main"));
     }
     let mut catalogue = open(&path);
-    let appended = catalogue.append(&[entry(segment(1, 2), 1)]).unwrap();
+    let appended = catalogue.append(&[entry(&segment(1, 2), 1)]).unwrap();
     catalogue.keep(&appended, 1).unwrap();
-    assert_eq!(open(&path).find(WalName::Segment(segment(1, 2))).unwrap(), Some(entry(segment(1, 2), 1)));
+    assert_eq!(open(&path).find(WalName::Segment(segment(1, 2))).unwrap(), Some(entry(&segment(1, 2), 1)));
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn lines_not_kept_are_gone_from_file_and_index() {
     let dir = tempfile::tempdir().unwrap();
     let path = ascending(dir.path(), 3);
     let mut catalogue = open(&path);
-    let appended = catalogue.append(&[3, 4, 5].map(|number| entry(segment(1, number), 1))).unwrap();
+    let appended = catalogue.append(&[3, 4, 5].map(|number| entry(&segment(1, number), 1))).unwrap();
     catalogue.keep(&appended, 1).unwrap();
     assert_eq!((count(&path), std_fs::read_to_string(&path).unwrap().lines().count()), (4, 4));
 }

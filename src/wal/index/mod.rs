@@ -199,18 +199,18 @@ impl Index {
         let is_full = |block: &mut Block| start - block.start >= BLOCK_BYTES;
         if let Some(main) = self.header.open_main.take_if(is_full) {
             let (max, own) = (main.max, main.own);
-            self.finish(Block { reach: max, ..main });
+            self.finish(Block { reach: max, main_before: self.header.main, ..main });
             self.header.reach = max;
             self.header.main += own;
         }
         if let Some(late) = self.header.open_late.take_if(is_full) {
-            self.finish(Block { reach: self.header.reach, ..late });
+            self.finish(Block { reach: self.header.reach, main_before: self.header.main, ..late });
             self.header.last_late = Some(self.header.blocks - 1);
         }
     }
 
     fn finish(&mut self, block: Block) {
-        self.pending.push(Block { main_before: self.header.main, ..block });
+        self.pending.push(block);
         self.header.blocks += 1;
     }
 

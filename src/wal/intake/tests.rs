@@ -250,7 +250,7 @@ fn a_file_we_may_not_read_stops_the_run_with_the_remedy() {
     for name in [ONE, TWO, THREE] {
         yard.arrive(name, name);
     }
-    fs::set_permissions(yard.path("incoming").join(TWO), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(yard.path("incoming").join(TWO), fs::Permissions::from_mode(0o0)).unwrap();
     let error = yard.run().unwrap_err();
     assert!(error.to_string().ends_with(&format!("incoming/{TWO}': permission denied")), "{error}");
     assert!(error.hint().unwrap().contains("mode 0640"));

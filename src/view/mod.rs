@@ -1,4 +1,4 @@
-//! The answers of commands, one struct each.
+//! The answers of commands, one struct each: plain values, exact, made by the use cases and rendered by `output`.
 
 mod backup_details;
 mod backup_list;
