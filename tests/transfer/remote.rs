@@ -1,0 +1,54 @@
+//! The command that reaches the other host.
+
+use barman::transfer::{CopyItem, SmartCopy};
+use barman::transfer::{Endpoint, SshCommand, ssh};
+
+use crate::kit::*;
+
+#[test]
+fn a_connection_is_tested_with_one_command() {
+    let test = Sshd::shared().ssh().test(&context()).unwrap();
+    assert!(test.connected() && test.output_clean(), "{test:?}");
+    let noisy = Sshd::start("ForceCommand echo welcome; eval \"$SSH_ORIGINAL_COMMAND\"");
+    let test = noisy.ssh().test(&context()).unwrap();
+    assert!(test.connected() && !test.output_clean());
+    let refused = SshCommand::parse("ssh -F none -p 1 127.0.0.1").unwrap().test(&context()).unwrap();
+    assert_eq!((refused.connected(), refused.code), (false, 255));
+    assert!(refused.stderr.contains("Connection refused"));
+}
+
+#[test]
+fn small_files_of_the_other_host_are_read() {
+    let (dir, ssh) = (Dir::new(), Sshd::shared().ssh());
+    let path = dir.join("it's \"here\" $HOME");
+    write(&path, b"two\nlines\xff");
+    assert_eq!(ssh.read_file(&path, &context()).unwrap().unwrap(), b"two\nlines\xff");
+    assert_eq!(ssh.read_file(&dir.join("nothing"), &context()).unwrap(), None);
+    let error = ssh.read_file(dir.path(), &context()).unwrap_err();
+    assert!(matches!(&error, ssh::Error::Read { path, .. } if path == dir.path()), "{error}");
+    let refused = SshCommand::parse("ssh -F none -p 1 127.0.0.1").unwrap();
+    assert!(matches!(refused.read_file(&path, &context()), Err(ssh::Error::NotConnected { .. })));
+}
+
+#[test]
+fn rsync_starts_an_ssh_whose_name_and_arguments_are_odd() {
+    let dir = Dir::new();
+    let odd = dir.join("it's \"my\" ssh\\program");
+    let expected = "<-i><a 'quoted' \"word\"\\><>";
+    let script = format!(
+        "#!/bin/sh\n[ \"$(printf '<%s>' \"$1\" \"$2\" \"$3\")\" = '{}' ] || exit 99\nshift 3\nexec {} \"$@\"",
+        expected.replace('\'', r"'\''"),
+        Sshd::shared().command()
+    );
+    write(&odd, script);
+    set_mode(&odd, 0o755);
+    write(&dir.join("pg/PG_VERSION"), "15\n");
+    let text = format!(
+        "'{}' -i 'a '\\''quoted'\\'' \"word\"\\' ''",
+        odd.display().to_string().replace('\'', r"'\''")
+    );
+    let source = Endpoint::Ssh(SshCommand::parse(&text).unwrap());
+    let item = CopyItem::tree("pgdata", dir.join("pg"), dir.join("data"));
+    SmartCopy { items: vec![item], ..SmartCopy::new(source, Endpoint::Local) }.run(&context()).unwrap();
+    assert_eq!(tree(&dir.join("data")), tree(&dir.join("pg")));
+}
