@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::Rows;
 use crate::catalog::BackupInfo;
-use crate::ops::{Error, Server};
+use crate::ops::{Error, Server, wal_use};
 use crate::types::{BackupStatus, ByteSize, HumanDuration, WalName};
 
 /// Whether the directories are there; those that are not are made.
@@ -90,12 +90,13 @@ fn check_size(server: &Server<'_>, latest: Option<&BackupInfo>, rows: &mut Rows)
 
 fn check_wal_after(server: &Server<'_>, latest: Option<&BackupInfo>, rows: &mut Rows) -> Result<(), Error> {
     let archive = server.archive();
-    let (bytes, last) = match latest.and_then(|backup| backup.begin_wal).map(WalName::Segment) {
-        Some(begin) => {
+    let (following_size, last) = match latest.and_then(|backup| backup.begin_wal.zip(Some(backup))) {
+        Some((begin, backup)) => {
             let mut open = archive.open()?;
-            (open.totals(begin..)?.all().bytes, open.last_segment(begin..)?)
+            let wal = wal_use::sum(&mut open, backup, None)?;
+            (wal.following_size, open.last_segment(WalName::Segment(begin)..)?)
         }
-        None => (0, None),
+        None => (ByteSize::default(), None),
     };
     match server.config.last_wal_maximum_age() {
         None => rows.ok("wal maximum age", "no last_wal_maximum_age provided"),
@@ -116,8 +117,8 @@ fn check_wal_after(server: &Server<'_>, latest: Option<&BackupInfo>, rows: &mut 
             }
         }
     }
-    rows.wal_bytes = bytes;
-    rows.ok("wal size", ByteSize::from(rows.wal_bytes).to_string());
+    rows.wal_bytes = u64::try_from(following_size.0).unwrap_or(0);
+    rows.ok("wal size", following_size.to_string());
     Ok(())
 }
 
