@@ -292,7 +292,7 @@ directory=$work
 tidy
 running=''
 for process in /proc/[0-9]*; do
-    if tr '\0' ' ' <"$process/cmdline" 2>/dev/null | grep -qF "$directory"; then running+=" ${process#/proc/}"; fi
+    if tr '\0' ' ' 2>/dev/null <"$process/cmdline" | grep -qF "$directory"; then running+=" ${process#/proc/}"; fi
 done
 expect 'programs left running' none "${running:-none}"
 expect 'files left' none "$(ls -d "$directory" 2>/dev/null || echo none)"

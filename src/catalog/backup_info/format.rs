@@ -57,7 +57,10 @@ impl BackupInfo {
         let mut info = Self::new(id);
         let mut fields = 0;
         for (at, line) in content.split(|byte| *byte == b'\n').enumerate() {
-            fields += info.read_line(line).map_err(|problem| Malformed { line: at + 1, problem })?;
+            // To Python a carriage return ends a line, too.
+            for part in line.split(|byte| *byte == b'\r') {
+                fields += info.read_line(part).map_err(|problem| Malformed { line: at + 1, problem })?;
+            }
         }
         if fields == 0 {
             return Err(Malformed { line: 1, problem: Problem::NoFields });
