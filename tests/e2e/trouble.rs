@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, SystemTime};
 
 use crate::kit::program::PASSWORD;
 use crate::kit::tools::{self, SmallDisk};
@@ -299,7 +300,10 @@ fn a_full_archive_disk_loses_no_wal() {
     drop(filler);
     let names: Vec<_> = (0..3).map(|n| format!("0000000100000000000000A{n}")).collect();
     for name in &names {
-        fs::write(world.site.incoming().join(name), vec![7; 1 << 20]).unwrap();
+        // Not of a segment's size, and old enough not to be taken for one that is still arriving.
+        let file = fs::File::create(world.site.incoming().join(name)).unwrap();
+        (&file).write_all(&vec![7; 1 << 20]).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
     }
     if !tools::testing_the_reference() {
         world.site.barman("archive-wal main").fails(1, &["main", "space"]);

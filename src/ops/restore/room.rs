@@ -41,7 +41,7 @@ pub fn ensure(server: &Server<'_>, plan: &RestorePlan) -> Result<(), Error> {
         let free = files.available_space(&need.somewhere)?;
         if free < need.bytes {
             return Err(Error::refused(format!(
-                "not enough room for the restore of backup {}: {} needs {}, and {} are free; make room or choose \
+                "not enough space for the restore of backup {}: {} needs {}, and {} are free; make room or choose \
                  another destination",
                 backup.id,
                 need.somewhere.display(),
