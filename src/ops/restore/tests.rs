@@ -1,10 +1,8 @@
 //! Restores of a small backup by the real rsync.
 
 use std::fs as real;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::catalog::{BackupInfo, Tablespace};
@@ -12,29 +10,12 @@ use crate::config::Config;
 use crate::config::tests::kit::{Home, READY};
 use crate::ops::CopySettings;
 use crate::sys::events::Silent;
-use crate::sys::fs::Probe;
+use crate::sys::testkit::CrashAfter;
 use crate::sys::{Cancel, Context, Files};
 use crate::types::{BackupStatus, PgVersion};
 
 const ID: &str = "20260101T100000";
 const SEGMENT: &str = "000000010000000000000003";
-
-/// Lets `allowed` steps happen and then none, as a crash at that step.
-struct CrashAfter {
-    allowed: usize,
-    seen: AtomicUsize,
-}
-
-impl Probe for CrashAfter {
-    fn before(&self, _: &'static str, _: &Path) -> io::Result<()> {
-        let seen = self.seen.fetch_add(1, Ordering::SeqCst);
-        if seen < self.allowed { Ok(()) } else { Err(io::Error::other("crashed")) }
-    }
-}
-
-fn crash_after(allowed: usize) -> Arc<CrashAfter> {
-    Arc::new(CrashAfter { allowed, seen: AtomicUsize::new(0) })
-}
 
 /// A server with one backup that has a tablespace.
 struct Site {
@@ -138,10 +119,10 @@ impl Site {
 /// The steps of every restore but the first, which also makes the index of the WAL.
 fn steps_of_a_restore(site: &Site) -> usize {
     site.restore_to("first", Files::default()).unwrap();
-    let probe = crash_after(usize::MAX);
+    let probe = CrashAfter::new(usize::MAX);
     site.restore_to("whole", Files::probed(probe.clone())).unwrap();
     site.assert_complete("whole", "undisturbed");
-    probe.seen.load(Ordering::SeqCst)
+    probe.seen()
 }
 
 #[test]
@@ -151,7 +132,7 @@ fn a_restore_that_stops_anywhere_leaves_nothing_startable_but_the_whole_and_can_
     assert!(steps > 20, "{steps}");
     for allowed in 0..steps {
         let (to, when) = (format!("to-{allowed}"), format!("stopped after {allowed} of {steps} steps"));
-        assert!(site.restore_to(&to, Files::probed(crash_after(allowed))).is_err(), "{when}");
+        assert!(site.restore_to(&to, Files::probed(CrashAfter::new(allowed))).is_err(), "{when}");
         if site.is_startable(&to) {
             site.assert_complete(&to, &when);
         }
@@ -169,11 +150,11 @@ fn a_repetition_that_stops_anywhere_does_not_leave_the_control_file_of_the_attem
     let steps = steps_of_a_restore(&site);
     for allowed in (0..steps).step_by(3) {
         let (to, when) = (format!("to-{allowed}"), format!("stopped after {allowed} of {steps} steps"));
-        site.restore_to(&to, Files::probed(crash_after(steps - 2))).unwrap_err();
+        site.restore_to(&to, Files::probed(CrashAfter::new(steps - 2))).unwrap_err();
         assert!(site.is_startable(&to));
         // What tells a whole data directory from one that is being written anew.
         real::write(site.path(&format!("{to}/base/1/1259")), "half").unwrap();
-        let _ = site.restore_to(&to, Files::probed(crash_after(allowed)));
+        let _ = site.restore_to(&to, Files::probed(CrashAfter::new(allowed)));
         let is_old = site.read(&format!("{to}/base/1/1259")).as_deref() == Some("half");
         if site.is_startable(&to) && !is_old {
             site.assert_complete(&to, &when);
@@ -185,7 +166,7 @@ fn a_repetition_that_stops_anywhere_does_not_leave_the_control_file_of_the_attem
 fn what_was_started_since_is_not_taken_for_an_unfinished_restore() {
     let site = Site::new();
     let steps = steps_of_a_restore(&site);
-    site.restore_to("to", Files::probed(crash_after(steps - 2))).unwrap_err();
+    site.restore_to("to", Files::probed(CrashAfter::new(steps - 2))).unwrap_err();
     real::write(site.path("to/global/pg_control"), "in production").unwrap();
     let error = site.restore_to("to", Files::default()).unwrap_err().to_string();
     assert!(error.contains("is not empty"), "{error}");
