@@ -4,10 +4,13 @@
 //! Archiving and the verification of a backup may take long; they run in the background, in processes of their
 //! own, so that one slow server never holds up the others. One broken server does not either.
 
+use std::collections::BTreeSet;
+
+use crate::catalog::BackupInfo;
 use crate::sys::Command;
 use crate::sys::env;
 use crate::sys::fs::PathContext;
-use crate::types::BackupStatus;
+use crate::types::{BackupStatus, WalSegment};
 
 use super::{Error, Server, backup, delete, retention};
 
@@ -75,18 +78,23 @@ fn close_abandoned(server: &Server<'_>) -> Result<(), Error> {
     }
 }
 
-/// The oldest waiting backup is looked at first: those after it need its WAL or later.
 fn start_check_of_waiting(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
-    let catalog = server.catalog()?;
-    let loaded = catalog.load();
-    let waiting = loaded.backups.iter().find(|backup| backup.status == BackupStatus::WaitingForWals);
-    let Some(backup) = waiting else { return Ok(()) };
-    if server.try_lock(&server.layout().backup_id_lock(&backup.id))?.is_none() {
-        return Ok(());
+    for backup in due_for_check(&server.catalog()?.load().backups) {
+        if server.try_lock(&server.layout().backup_id_lock(&backup.id))?.is_some() {
+            let name = server.name();
+            server.info(format!("Starting check-backup for backup {} of server {name}", backup.id));
+            start(server, &["check-backup", name, backup.id.as_str()], keep_descriptors)?;
+        }
     }
-    let name = server.name();
-    server.info(format!("Starting check-backup for backup {} of server {name}", backup.id));
-    start(server, &["check-backup", name, backup.id.as_str()], keep_descriptors)
+    Ok(())
+}
+
+/// The oldest waiting backup of each timeline: those after it need its WAL or later. One whose WAL got lost with its
+/// timeline, as that of a primary which died, must not keep those of the next timeline waiting.
+fn due_for_check<'a>(backups: &[&'a BackupInfo]) -> Vec<&'a BackupInfo> {
+    let mut timelines = BTreeSet::new();
+    let waiting = backups.iter().filter(|backup| backup.status == BackupStatus::WaitingForWals);
+    waiting.filter(|backup| timelines.insert(backup.begin_wal.map(WalSegment::timeline))).copied().collect()
 }
 
 /// Starts ourselves in the background.
@@ -107,4 +115,27 @@ fn clean_locks(server: &Server<'_>) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_that_waits_on_a_lost_timeline_does_not_hold_up_those_of_the_next() {
+        let backup = |id: &str, status, begin: &str| BackupInfo {
+            status,
+            begin_wal: begin.parse().ok(),
+            ..BackupInfo::new(id.parse().unwrap())
+        };
+        let backups = [
+            backup("20260101T100000", BackupStatus::Done, "000000010000000000000001"),
+            backup("20260102T100000", BackupStatus::WaitingForWals, "000000010000000000000003"),
+            backup("20260103T100000", BackupStatus::WaitingForWals, "000000020000000000000005"),
+            backup("20260104T100000", BackupStatus::WaitingForWals, "000000020000000000000007"),
+        ];
+        let due = due_for_check(&backups.iter().collect::<Vec<_>>());
+        let days: Vec<&str> = due.iter().map(|backup| &backup.id.as_str()[6..8]).collect();
+        assert_eq!(days, ["02", "03"]);
+    }
 }

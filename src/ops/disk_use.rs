@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Error;
 use crate::sys::Context;
+use crate::sys::fs::Metadata;
 
 /// The room that the files of a directory take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,22 +16,37 @@ pub struct DiskUse {
     pub own_bytes: u64,
 }
 
+impl DiskUse {
+    /// Adds a file; one that has vanished takes no room.
+    fn add(&mut self, file: Option<&Metadata>) {
+        let Some(file) = file else { return };
+        self.bytes += file.len();
+        if file.nlink() == 1 {
+            self.own_bytes += file.len();
+        }
+    }
+}
+
 /// Adds up the files below `dir`, links as what they are themselves.
 pub fn measure(context: &Context, dir: &Path) -> Result<DiskUse, Error> {
     let (mut total, mut directories) = (DiskUse::default(), vec![dir.to_owned()]);
     while let Some(dir) = directories.pop() {
         context.cancel.check()?;
-        let mut files = Vec::new();
+        let mut failure = None;
+        // A directory may hold millions of files: their names are not collected.
         context.files.visit(&dir, |name, kind| {
-            let place = if kind.is_dir() { &mut directories } else { &mut files };
-            place.push(dir.join(name));
-        })?;
-        for file in files {
-            let Some(metadata) = context.files.symlink_metadata(&file)? else { continue };
-            total.bytes += metadata.len();
-            if metadata.nlink() == 1 {
-                total.own_bytes += metadata.len();
+            let path = dir.join(name);
+            if kind.is_dir() {
+                directories.push(path);
+                return;
             }
+            match context.files.symlink_metadata(&path) {
+                Ok(metadata) => total.add(metadata.as_ref()),
+                Err(error) => failure = Some(error),
+            }
+        })?;
+        if let Some(error) = failure {
+            return Err(error.into());
         }
     }
     Ok(total)

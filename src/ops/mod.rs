@@ -32,3 +32,8 @@ use crate::sys::Context;
 fn tell(context: &Context, error: &Error) {
     context.events.error(&error.description());
 }
+
+/// A truth value as Barman shows it.
+fn python_bool(value: bool) -> &'static str {
+    if value { "True" } else { "False" }
+}

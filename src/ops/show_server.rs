@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use super::{Error, Server};
+use super::{Error, Server, python_bool};
 use crate::pg::{Client, ServerFacts};
 use crate::types::{HumanDuration, timestamp_text};
 use crate::view::ServerSettings;
@@ -44,10 +44,6 @@ impl Settings {
             None => self.add(name, "None"),
         }
     }
-}
-
-fn python_bool(value: bool) -> &'static str {
-    if value { "True" } else { "False" }
 }
 
 fn python_list(items: impl Iterator<Item = String>) -> String {

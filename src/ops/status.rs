@@ -1,6 +1,6 @@
 //! The state of a server in short.
 
-use super::{Error, Server};
+use super::{Error, Server, python_bool};
 use crate::pg::{ArchiverStats, Client};
 use crate::types::{BackupStatus, ByteSize, ctime_text};
 use crate::view::ServerStatus;
@@ -25,10 +25,6 @@ pub fn run(server: &Server<'_>) -> Result<ServerStatus, Error> {
     }
     server.context.cancel.check()?;
     Ok(status)
-}
-
-fn python_bool(value: bool) -> &'static str {
-    if value { "True" } else { "False" }
 }
 
 fn add_postgres(server: &Server<'_>, status: &mut ServerStatus) {

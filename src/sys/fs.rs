@@ -377,22 +377,8 @@ pub fn read_head(mut file: impl Read, limit: usize) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
-
-    /// Lets `allowed` steps happen and then none: the disk after a crash at that step.
-    struct CrashAfter {
-        allowed: usize,
-        seen: AtomicUsize,
-    }
-
-    impl Probe for CrashAfter {
-        fn before(&self, _: &'static str, _: &Path) -> io::Result<()> {
-            let seen = self.seen.fetch_add(1, Ordering::SeqCst);
-            if seen < self.allowed { Ok(()) } else { Err(io::Error::other("crashed")) }
-        }
-    }
+    use crate::sys::testkit::CrashAfter;
 
     #[test]
     fn a_replaced_file_is_the_old_or_the_new_one_wherever_it_stops() {
@@ -400,7 +386,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("backup.info");
             Files::default().replace_durably(&path, b"old").unwrap();
-            let files = Files::probed(Arc::new(CrashAfter { allowed, seen: AtomicUsize::new(0) }));
+            let files = Files::probed(CrashAfter::new(allowed));
             let done = files.replace_durably(&path, b"new").is_ok();
             let content = fs::read(&path).unwrap();
             assert!(content == b"old" && !done || content == b"new", "stopped after {allowed} steps");

@@ -12,6 +12,8 @@ pub mod fs;
 pub mod lock;
 pub mod log_file;
 pub mod process;
+#[cfg(test)]
+pub mod testkit;
 pub mod user;
 
 use std::sync::Arc;

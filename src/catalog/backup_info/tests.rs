@@ -145,7 +145,9 @@ proptest! {
         let mut content = RSYNC.as_bytes().to_vec();
         content[at] = byte;
         if let Ok(info) = BackupInfo::parse(id(), &content) {
-            prop_assert_eq!(parse(&info.to_text()), info);
+            // A carriage return in a value is written as a blank: Python would end the line there.
+            let written = info.to_text();
+            prop_assert_eq!(parse(&written).to_text(), written);
         }
     }
 }

@@ -16,7 +16,9 @@ pub struct Home {
 
 impl Home {
     pub fn with(files: &[(&str, &str)]) -> Self {
-        let home = Self { dir: tempfile::tempdir().unwrap() };
+        // In memory where possible: tests that crash at every step sync thousands of files.
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let home = Self { dir };
         for (name, text) in files {
             let path = home.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -144,13 +144,12 @@ impl<'a> BackupRun<'a> {
         Ok(())
     }
 
-    /// Before the first backup nothing can be restored from the WAL that precedes it: it only takes room.
     fn drop_wal_before(&self) -> Result<(), Error> {
-        if self.previous.is_some() {
-            return Ok(());
+        if self.previous.is_none() {
+            self.server.info(format!("This is the first backup for server {}", self.server.name()));
+            super::settle::drop_wal_before(self.server, &self.backup)?;
         }
-        self.server.info(format!("This is the first backup for server {}", self.server.name()));
-        super::settle::drop_wal_before(self.server, &self.backup)
+        Ok(())
     }
 
     fn copy(&mut self, client: &Client) -> Result<(), Error> {
@@ -234,10 +233,20 @@ impl<'a> BackupRun<'a> {
         let label = self.layout.data_dir(&self.backup.id, DirectoryForm::Data).join("backup_label");
         self.server.context.files.replace_durably(&label, end.label.as_bytes())?;
         self.backup.backup_label = Some(end.label);
-        if !self.is_standby {
-            client.switch_wal()?;
-            client.create_restore_point(&format!("barman_{}", self.backup.id))?;
+        if !self.is_standby
+            && let Err(error) = self.mark_end(client)
+        {
+            // The backup is complete without: stopping it has closed its last WAL segment.
+            self.server.context.cancel.check()?;
+            self.server.warning(format!("After the end of the backup: {}", error.with_causes()));
         }
+        Ok(())
+    }
+
+    /// Gives the moment after the backup a name that recovery can stop at.
+    fn mark_end(&self, client: &Client) -> Result<(), Error> {
+        client.switch_wal()?;
+        client.create_restore_point(&format!("barman_{}", self.backup.id))?;
         Ok(())
     }
 
@@ -288,9 +297,10 @@ impl<'a> BackupRun<'a> {
         let first_line = reason.lines().next().unwrap_or_default();
         self.backup.status = BackupStatus::Failed;
         self.backup.error = Some(format!("failure {} ({first_line})", failure.action));
-        self.save()?;
+        // What fails the backup may keep its record from being written too, as a full disk does.
+        let saved = self.save();
         self.server.error(format!("Backup failed {}.\nDETAILS: {reason}", failure.action));
-        Ok(())
+        saved
     }
 }
 

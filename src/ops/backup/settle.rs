@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::BackupOptions;
-use crate::catalog::BackupInfo;
+use crate::catalog::{BackupInfo, Loaded};
 use crate::ops::{Error, Server, archive_wal, check_backup};
 use crate::sys::Lock;
 use crate::types::{BackupStatus, WalName, WalSegment};
@@ -58,8 +58,19 @@ fn await_wal(
     Ok(())
 }
 
-/// Removes the WAL before the begin of `backup`, the first of its server; histories stay.
+/// Whether another backup may need WAL from before `backup`: one that is there, and one that cannot be read. Those
+/// of later names count too, since names do not follow one another in time when clocks are set back.
+fn needs_older_wal(catalog: &Loaded<'_>, backup: &BackupInfo) -> bool {
+    let mut others = catalog.backups.iter().filter(|other| other.id != backup.id);
+    !catalog.errors.is_empty() || others.any(|other| other.is_available())
+}
+
+/// Removes the WAL before the begin of `backup` if it is the first of its server: nothing can be restored from it,
+/// it only takes room. Histories stay.
 pub fn drop_wal_before(server: &Server<'_>, backup: &BackupInfo) -> Result<(), Error> {
+    if needs_older_wal(&server.catalog()?.load(), backup) {
+        return Ok(());
+    }
     let Some(begin) = backup.begin_wal.map(WalName::Segment) else { return Ok(()) };
     let archive = server.archive();
     let mut open = archive.open()?;
@@ -77,4 +88,25 @@ pub fn drop_wal_before(server: &Server<'_>, backup: &BackupInfo) -> Result<(), E
         server.info(format!("\t{name} from server {} has been removed", server.name()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backup(id: &str, status: BackupStatus) -> BackupInfo {
+        BackupInfo { status, ..BackupInfo::new(id.parse().unwrap()) }
+    }
+
+    #[test]
+    fn wal_before_the_first_backup_is_useless_only_when_no_other_backup_is_there_whatever_its_name() {
+        let new = backup("20261025T021000", BackupStatus::Started);
+        let failed = backup("20261024T021000", BackupStatus::Failed);
+        // Taken an hour before, when the clocks still showed summer time.
+        let older = backup("20261025T023000", BackupStatus::Done);
+        let alone = Loaded { backups: vec![&failed, &new], errors: vec![] };
+        let with_older = Loaded { backups: vec![&failed, &new, &older], errors: vec![] };
+        assert!(!needs_older_wal(&alone, &new));
+        assert!(needs_older_wal(&with_older, &new));
+    }
 }

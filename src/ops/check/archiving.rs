@@ -11,7 +11,7 @@ use crate::types::BackupStatus;
 /// making PostgreSQL finish a file, tells which.
 pub fn check_wal_arrives(
     server: &Server<'_>,
-    postgres: &mut Postgres,
+    postgres: &Postgres,
     timeout: Option<Duration>,
     rows: &mut Rows,
 ) -> Result<(), Error> {
@@ -31,7 +31,7 @@ fn is_empty(server: &Server<'_>) -> Result<bool, Error> {
 }
 
 /// Whether a file comes when one is asked for.
-fn provoke(server: &Server<'_>, postgres: &mut Postgres, timeout: Option<Duration>) -> Result<bool, Error> {
+fn provoke(server: &Server<'_>, postgres: &Postgres, timeout: Option<Duration>) -> Result<bool, Error> {
     archive_wal::run_on_the_way(server)?;
     if !is_empty(server)? {
         return Ok(true);

@@ -8,15 +8,17 @@ mod catalogue;
 mod postgres;
 mod reach;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use super::{Error, Server};
 use crate::pg::{Client, ServerFacts};
 use crate::sys::events::Silent;
+use crate::sys::{Cancel, Cancelled};
 use crate::view::{Check, CheckReport};
+use reach::Access;
 
 /// Checks a server within `timeout`.
 ///
@@ -27,7 +29,7 @@ pub fn run(server: &Server<'_>, timeout: Option<Duration>) -> Result<CheckReport
     context.events = Arc::new(Silent);
     context.cancel = cancel.clone();
     let quiet = Server { context, ..server.clone() };
-    let rows = Mutex::new(Rows::default());
+    let mut rows = Rows::default();
     let timed_out = AtomicBool::new(false);
     let outcome = thread::scope(|scope| {
         let (timer, expired) = (cancel.clone(), &timed_out);
@@ -37,12 +39,11 @@ pub fn run(server: &Server<'_>, timeout: Option<Duration>) -> Result<CheckReport
                 timer.cancel();
             }
         });
-        let outcome = examine(&quiet, timeout, &rows);
+        let outcome = examine(&quiet, timeout, &mut rows);
         cancel.cancel();
         outcome
     });
     server.context.cancel.check()?;
-    let mut rows = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
     match outcome {
         _ if timed_out.into_inner() => rows.fail("check timeout", "barman check command timed out"),
         other => other?,
@@ -57,23 +58,27 @@ pub fn run(server: &Server<'_>, timeout: Option<Duration>) -> Result<CheckReport
     })
 }
 
-/// Makes the checks in order. Rows are added group by group, so that those made before a timeout are not lost.
-fn examine(server: &Server<'_>, timeout: Option<Duration>, rows: &Mutex<Rows>) -> Result<(), Error> {
-    let lock = || rows.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut postgres = look_at_postgres(server);
-    archiving::check_wal_arrives(server, &mut postgres, timeout, &mut lock())?;
-    archiving::check_queues(server, &mut lock())?;
-    postgres::check_server(server, &postgres, &mut lock());
-    catalogue::check_directories(server, &mut lock());
-    catalogue::check_backups(server, &mut lock())?;
-    let access = reach::check_access(server, &mut lock())?;
-    reach::check_backup_label(server, &postgres, access, &mut lock())?;
-    catalogue::check_configuration(server, &mut lock());
-    postgres::check_identity(server, &postgres, &mut lock())?;
-    postgres::check_archiver(server, &postgres, &mut lock());
-    archiving::check_errors(server, &mut lock())?;
-    server.context.cancel.check()?;
-    Ok(())
+/// Makes the checks in order; the rows that were made before a timeout stay.
+fn examine(server: &Server<'_>, timeout: Option<Duration>, rows: &mut Rows) -> Result<(), Cancelled> {
+    let postgres = look_at_postgres(server);
+    let cancel = &server.context.cancel;
+    rows.attempt(cancel, "WAL archive", |rows| {
+        archiving::check_wal_arrives(server, &postgres, timeout, rows)
+    })?;
+    rows.attempt(cancel, "incoming WALs directory", |rows| archiving::check_queues(server, rows))?;
+    postgres::check_server(server, &postgres, rows);
+    catalogue::check_directories(server, rows);
+    rows.attempt(cancel, "backup records", |rows| catalogue::check_backups(server, rows))?;
+    let mut access = Access::Fails;
+    rows.attempt(cancel, "ssh", |rows| {
+        access = reach::check_access(server, rows)?;
+        Ok(())
+    })?;
+    rows.attempt(cancel, "backup_label", |rows| reach::check_backup_label(server, &postgres, access, rows))?;
+    catalogue::check_configuration(server, rows);
+    rows.attempt(cancel, "systemid coherence", |rows| postgres::check_identity(server, &postgres, rows))?;
+    postgres::check_archiver(server, &postgres, rows);
+    rows.attempt(cancel, "archiver errors", |rows| archiving::check_errors(server, rows))
 }
 
 /// PostgreSQL as the checks found it.
@@ -129,6 +134,21 @@ impl Rows {
         self.add(label, false, hint);
     }
 
+    /// Makes the checks of a group; when they cannot be made that is a failed row.
+    fn attempt(
+        &mut self,
+        cancel: &Cancel,
+        label: &'static str,
+        check: impl FnOnce(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Cancelled> {
+        let outcome = check(self);
+        cancel.check()?;
+        if let Err(error) = outcome {
+            self.fail(label, error.with_causes());
+        }
+        Ok(())
+    }
+
     fn add(&mut self, label: &'static str, ok: bool, hint: impl Into<String>) {
         let tolerated_by_backup = TOLERATED_BY_BACKUP.contains(&label);
         self.checks.push(Check { label, ok, hint: hint.into(), details: Vec::new(), tolerated_by_backup });
@@ -149,3 +169,59 @@ const TOLERATED_BY_BACKUP: [&str; 11] = [
     "minimum redundancy requirements",
     "archiver errors",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::BackupInfo;
+    use crate::config::tests::kit::Home;
+    use crate::sys::Context;
+    use crate::types::BackupStatus;
+
+    /// Checks a server on this host that is down, after `prepare`; gives label and hint of each failed row.
+    fn failures(prepare: impl FnOnce(&Server<'_>)) -> Vec<(&'static str, String)> {
+        let home = Home::with(&[(
+            "barman.conf",
+            "[barman]\nbarman_home = @HOME@\nbarman_user =\n[main]\nconninfo = host=@HOME@\n\
+             backup_method = local-rsync\nbackup_options = concurrent_backup\narchiver = on\n",
+        )]);
+        let config = home.load("barman.conf").unwrap();
+        let context = Context::new(Arc::new(Silent), Cancel::default());
+        let server = Server::new(&context, &config.global, &config.servers["main"]);
+        server.ensure_directories().unwrap();
+        prepare(&server);
+        let checks = run(&server, None).unwrap().checks;
+        checks.into_iter().filter(|check| !check.ok).map(|check| (check.label, check.hint)).collect()
+    }
+
+    #[test]
+    fn a_backup_label_is_looked_for_on_this_host_when_the_server_is_here() {
+        let look = |name: &str| {
+            let found = failures(|server| {
+                let pgdata = server.config.backup_directory().join("pgdata");
+                std::fs::create_dir(&pgdata).unwrap();
+                std::fs::write(pgdata.join(name), "").unwrap();
+                let status = BackupStatus::Done;
+                let id = "20260101T100000".parse().unwrap();
+                let backup = BackupInfo { status, pgdata: Some(pgdata), ..BackupInfo::new(id) };
+                server.catalog().unwrap().save(backup).unwrap();
+            });
+            found.iter().any(|(label, _)| *label == "backup_label")
+        };
+        assert!(look("backup_label"));
+        assert!(!look("PG_VERSION"));
+    }
+
+    #[test]
+    fn a_check_that_cannot_be_made_is_a_failed_row_and_the_others_are_made() {
+        let found = failures(|server| {
+            let errors = server.config.errors_directory();
+            std::fs::write(errors.join("x.unknown"), "").unwrap();
+            std::fs::create_dir_all(server.config.xlogdb_directory().join("main-xlog.db")).unwrap();
+        });
+        let hint =
+            |label: &str| found.iter().find(|(known, _)| *known == label).map(|(_, hint)| hint.as_str());
+        assert!(hint("WAL archive").is_some_and(|hint| hint.contains("main-xlog.db")), "{found:?}");
+        assert_eq!(hint("archiver errors"), Some("unknown: 1"));
+    }
+}

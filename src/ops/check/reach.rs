@@ -3,6 +3,7 @@
 use super::{Postgres, Rows};
 use crate::config::BackupMethod;
 use crate::ops::{Error, Server};
+use crate::transfer::Endpoint;
 
 /// What the attempt to reach the host showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +71,14 @@ pub fn check_backup_label(
     let Some(pgdata) = catalog.resolve("latest").ok().and_then(|backup| backup.pgdata.clone()) else {
         return Ok(());
     };
-    let label = pgdata.join("backup_label").into_os_string();
-    if server.ssh()?.run(["test".as_ref(), "-e".as_ref(), label.as_os_str()], &server.context)?.success() {
+    let label = pgdata.join("backup_label");
+    let is_there = match server.data_endpoint()? {
+        Endpoint::Local => server.context.files.exists(&label)?,
+        Endpoint::Ssh(ssh) => {
+            ssh.run(["test".as_ref(), "-e".as_ref(), label.as_os_str()], &server.context)?.success()
+        }
+    };
+    if is_there {
         rows.fail(
             "backup_label",
             "Check that the PostgreSQL server is up and no 'backup_label' file is in PGDATA.",

@@ -1,7 +1,5 @@
 use std::fs as real;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
@@ -12,6 +10,7 @@ use crate::codec::Detector;
 use crate::ops::retention;
 use crate::sys::events::Silent;
 use crate::sys::fs::Probe;
+use crate::sys::testkit::CrashAfter;
 use crate::sys::{Cancel, Events, Files, Progress, Severity};
 use crate::types::{BackupStatus, parse_timestamp};
 use crate::wal::ArchivePaths;
@@ -57,8 +56,8 @@ impl Server {
         server
     }
 
-    fn with_probe(mut self, probe: impl Probe + 'static) -> Self {
-        self.context.files = Files::probed(Arc::new(probe));
+    fn with_probe(mut self, probe: Arc<dyn Probe>) -> Self {
+        self.context.files = Files::probed(probe);
         self
     }
 
@@ -119,27 +118,10 @@ fn settings(policy: Option<&str>) -> Settings {
     Settings { rules: Rules { policy, minimum_redundancy: 0 }, is_concurrent: true }
 }
 
-/// Lets `allowed` steps happen and then none, as a crash at that step.
-struct CrashAfter {
-    allowed: usize,
-    seen: AtomicUsize,
-}
-
-impl Probe for Arc<CrashAfter> {
-    fn before(&self, _: &'static str, _: &Path) -> io::Result<()> {
-        let seen = self.seen.fetch_add(1, Ordering::SeqCst);
-        if seen < self.allowed { Ok(()) } else { Err(io::Error::other("crashed")) }
-    }
-}
-
-fn crash_after(allowed: usize) -> Arc<CrashAfter> {
-    Arc::new(CrashAfter { allowed, seen: AtomicUsize::new(0) })
-}
-
 fn steps_of_a_deletion() -> usize {
-    let probe = crash_after(usize::MAX);
+    let probe = CrashAfter::new(usize::MAX);
     Server::new().with_probe(probe.clone()).delete(IDS[0]).unwrap();
-    probe.seen.load(Ordering::SeqCst)
+    probe.seen()
 }
 
 #[test]
@@ -147,7 +129,7 @@ fn a_deletion_that_crashes_anywhere_leaves_no_half_backup_that_calls_itself_comp
     let steps = steps_of_a_deletion();
     assert!(steps > 10);
     for allowed in 0..steps {
-        let mut server = Server::new().with_probe(crash_after(allowed));
+        let mut server = Server::new().with_probe(CrashAfter::new(allowed));
         let _ = server.delete(IDS[0]);
         server.context.files = Files::default();
         let catalog = server.catalog();
@@ -174,7 +156,7 @@ fn the_next_run_finishes_what_a_crash_interrupted() {
     let steps = steps_of_a_deletion();
     for allowed in 0..steps {
         for by_person in [true, false] {
-            let mut server = Server::new().with_probe(crash_after(allowed));
+            let mut server = Server::new().with_probe(CrashAfter::new(allowed));
             let _ = server.delete(IDS[0]);
             server.context.files = Files::default();
             if by_person && server.ids().len() == 3 {

@@ -1,10 +1,12 @@
 //! Carrying out a restore, in an order in which PostgreSQL cannot start on half of it.
 
+use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::plan::RestorePlan;
 use super::recovery_conf::{self, RecoverySettings};
+use super::request::Chosen;
 use super::settings::{self, Setting};
 use super::wal_files;
 use crate::catalog::DirectoryForm;
@@ -17,7 +19,8 @@ use crate::view::ConfigurationLine;
 pub const INCOMPLETE_MARK: &str = ".barman-restore-incomplete";
 /// Where WAL waits for a recovery that is steered; PostgreSQL fetches it from there.
 const WAL_DIRECTORY: &str = "barman_wal";
-const CONTROL_FILE: &str = "global/pg_control";
+/// The file without which PostgreSQL does not start.
+pub const CONTROL_FILE: &str = "global/pg_control";
 /// What a data directory is expected to have.
 const CONFIGURATION_FILES: [&str; 4] =
     ["postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf"];
@@ -73,7 +76,13 @@ impl Restore<'_> {
             }
         }
         let mark = self.destination.join(INCOMPLETE_MARK);
-        Ok(files.replace_durably(&mark, self.plan.chosen.mark().as_bytes())?)
+        files.replace_durably(&mark, self.plan.chosen.mark().as_bytes())?;
+        // An attempt before this one may have come as far as that.
+        let control = self.destination.join(CONTROL_FILE);
+        if files.exists(&control)? {
+            files.remove_durably(&control)?;
+        }
+        Ok(())
     }
 
     /// Copies all but `pg_control`, without which PostgreSQL does not start.
@@ -86,18 +95,43 @@ impl Restore<'_> {
                 CopyItem::tree(&tablespace.name, source, location)
             })
             .collect();
-        let links = backup.tablespaces.iter().map(|known| format!("pg_tblspc/{}", known.oid));
-        let left_alone = links.chain([INCOMPLETE_MARK.to_owned(), CONTROL_FILE.to_owned()]);
         items.push(CopyItem {
-            filters: left_alone.fold(Filters::restore_of_pgdata(), Filters::protecting),
+            filters: self.data_filters(),
             ..CopyItem::tree("pgdata", layout.data_dir(&backup.id, self.form), self.destination)
         });
         for item in &mut items {
+            for name in self.hidden_strangers(item)? {
+                item.filters = std::mem::take(&mut item.filters).protecting(name);
+            }
             item.bandwidth_limit = settings.bandwidth_limit;
         }
         let copy = SmartCopy { items, ..settings.copy(Endpoint::Local, Endpoint::Local, self.server.config) };
         copy.run(&self.server.context)?;
         Ok(())
+    }
+
+    /// The data directory without what does not come from its own tree.
+    fn data_filters(&self) -> Filters {
+        let Chosen { backup, tablespace_locations, .. } = &self.plan.chosen;
+        let links = backup.tablespaces.iter().map(|known| format!("pg_tblspc/{}", known.oid).into());
+        let inside =
+            tablespace_locations.iter().filter_map(|location| location.strip_prefix(self.destination).ok());
+        let left_alone = links.chain(inside.map(Path::to_owned)).chain([CONTROL_FILE.into()]);
+        left_alone.fold(Filters::restore_of_pgdata(), Filters::protecting)
+    }
+
+    /// The hidden files in a destination that are not the backup's: they do not keep a directory from being empty
+    /// enough, and are not ours to remove.
+    fn hidden_strangers(&self, item: &CopyItem) -> Result<Vec<OsString>, Error> {
+        let files = &self.server.context.files;
+        let mut strangers = Vec::new();
+        for entry in files.list(&item.destination)? {
+            let is_hidden = entry.name.as_encoded_bytes().starts_with(b".");
+            if is_hidden && !files.exists(&item.source.join(&entry.name))? {
+                strangers.push(entry.name);
+            }
+        }
+        Ok(strangers)
     }
 
     fn link_tablespaces(&self) -> Result<(), Error> {

@@ -11,6 +11,8 @@ mod recovery_conf;
 mod request;
 mod room;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod wal_files;
 mod wal_plan;
 

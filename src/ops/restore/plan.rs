@@ -62,7 +62,8 @@ pub fn plan(server: &Server<'_>, chosen: Chosen, request: &RestoreRequest) -> Re
     let wal_facts = WalFacts { begin: facts.begin_wal, end: facts.end_wal, size: facts.size, ancestry, stop };
     let wal = wal_plan::plan(archived_names(&archive, &facts)?, &wal_facts);
     judge_gap(server, &archive, &wal, target.as_ref())?;
-    let timeline = recovery_timeline(request.timeline, &facts, wal_facts.ancestry.target());
+    let newest = newest_known(&archive, facts.end_wal.timeline())?;
+    let timeline = recovery_timeline(request.timeline, facts.version, wal_facts.ancestry.target(), newest);
     let recovery = is_pitr.then_some(Recovery {
         target,
         exclusive: request.exclusive,
@@ -298,15 +299,47 @@ fn last_before(archive: &Archive, wal: &WalPlan, gap: WalSegment) -> Result<Opti
     Ok(archive.open()?.find(WalName::Segment(segment))?.map(|entry| entry.time))
 }
 
-/// What was typed is written as typed. What we chose is written only when PostgreSQL by itself would follow another.
-fn recovery_timeline(typed: Option<TargetTimeline>, facts: &BackupFacts, chosen: Timeline) -> Option<String> {
+/// What was typed is written as typed. What we chose is written unless PostgreSQL by itself is sure to follow it:
+/// from version 12 on it takes the newest history that it is given, whether the backup lies on its way or not.
+fn recovery_timeline(
+    typed: Option<TargetTimeline>,
+    version: PgVersion,
+    chosen: Timeline,
+    newest: Timeline,
+) -> Option<String> {
     match typed {
         Some(TargetTimeline::Number(number)) => Some(number.number().to_string()),
         // Before version 12 the backup's timeline is the default and has no name.
-        Some(TargetTimeline::Current) => facts.version.at_least(12).then(|| "current".to_owned()),
+        Some(TargetTimeline::Current) => version.at_least(12).then(|| "current".to_owned()),
         Some(TargetTimeline::Latest) => Some("latest".to_owned()),
         None => {
-            (facts.version.at_least(12) && chosen != Timeline::FIRST).then(|| chosen.number().to_string())
+            let is_certain = !version.at_least(12) || newest == Timeline::FIRST;
+            (!is_certain).then(|| chosen.number().to_string())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(typed: Option<TargetTimeline>, major: u32, chosen: u32, newest: u32) -> Option<String> {
+        let timeline = |number| Timeline::new(number).unwrap();
+        recovery_timeline(typed, PgVersion::new(major * 10_000), timeline(chosen), timeline(newest))
+    }
+
+    #[test]
+    fn a_newer_timeline_that_forked_off_before_the_backup_is_not_followed_by_postgresql_either() {
+        assert_eq!(chosen(None, 15, 1, 2), Some("1".into()));
+        assert_eq!(chosen(None, 15, 2, 2), Some("2".into()));
+        assert_eq!(chosen(None, 15, 1, 1), None);
+    }
+
+    #[test]
+    fn each_version_is_told_its_timeline_in_words_that_it_knows() {
+        assert_eq!(chosen(None, 11, 1, 2), None);
+        assert_eq!(chosen(Some(TargetTimeline::Current), 11, 1, 2), None);
+        assert_eq!(chosen(Some(TargetTimeline::Current), 12, 1, 2), Some("current".into()));
+        assert_eq!(chosen(Some(TargetTimeline::Latest), 11, 2, 2), Some("latest".into()));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::apply::INCOMPLETE_MARK;
+use super::apply::{CONTROL_FILE, INCOMPLETE_MARK};
 use crate::catalog::BackupInfo;
 use crate::ops::{CopySettings, Error, Server};
 use crate::sys::{Files, env, user};
@@ -66,6 +66,7 @@ pub fn choose(server: &Server<'_>, request: &RestoreRequest) -> Result<Chosen, E
         ));
     }
     let tablespace_locations = relocate(&backup, &request.tablespaces)?;
+    refuse_overlap(&backup, &destination, &tablespace_locations)?;
     Ok(Chosen { backup, destination, tablespace_locations })
 }
 
@@ -119,6 +120,26 @@ fn relocate(backup: &BackupInfo, rules: &[String]) -> Result<Vec<PathBuf>, Error
     Ok(locations)
 }
 
+/// Two trees in one place would remove each other's files. A tablespace may lie in the data directory: PostgreSQL
+/// does not like it and allows it.
+fn refuse_overlap(backup: &BackupInfo, destination: &Path, locations: &[PathBuf]) -> Result<(), Error> {
+    for (at, (tablespace, location)) in backup.tablespaces.iter().zip(locations).enumerate() {
+        let others = locations.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| other);
+        let inside = std::iter::once(destination).chain(others.map(PathBuf::as_path));
+        if let Some(inside) = inside.into_iter().find(|other| other.starts_with(location)) {
+            return Err(Error::refused(format!(
+                "the location '{}' of tablespace '{}' holds '{}', where other files of this restore go; choose \
+                 another one with --tablespace {}:LOCATION",
+                location.display(),
+                tablespace.name,
+                inside.display(),
+                tablespace.name
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// PostgreSQL runs elsewhere than we do: a path it is to keep must not depend on where we stand.
 fn absolute(path: &Path) -> Result<PathBuf, Error> {
     let base = env::current_dir().map_err(|source| crate::sys::fs::Error {
@@ -136,7 +157,7 @@ pub fn ensure_destinations_usable(server: &Server<'_>, chosen: &Chosen) -> Resul
     for place in std::iter::once(&chosen.destination).chain(&chosen.tablespace_locations) {
         ensure_writable(files, place)?;
     }
-    let repeats = is_unfinished_restore(files, chosen)?;
+    let repeats = is_unfinished_restore(server, chosen)?;
     if !repeats && !is_free(files, &chosen.destination)? {
         return Err(Error::refused(format!(
             "The restore operation cannot proceed because the destination folder '{}' is not empty. To prevent \
@@ -174,9 +195,21 @@ fn ensure_writable(files: &Files, place: &Path) -> Result<(), Error> {
     })
 }
 
-fn is_unfinished_restore(files: &Files, chosen: &Chosen) -> Result<bool, Error> {
+/// Whether an attempt at the same restore left off here. One that came as far as the control file may have been
+/// started as a server meanwhile; then it is somebody's data.
+fn is_unfinished_restore(server: &Server<'_>, chosen: &Chosen) -> Result<bool, Error> {
+    let files = &server.context.files;
     let mark = files.read_if_exists(&chosen.destination.join(INCOMPLETE_MARK))?;
-    Ok(mark.as_deref() == Some(chosen.mark().as_bytes()))
+    if mark.as_deref() != Some(chosen.mark().as_bytes()) {
+        return Ok(false);
+    }
+    let Some(control) = files.read_if_exists(&chosen.destination.join(CONTROL_FILE))? else {
+        return Ok(true);
+    };
+    let (layout, id) = (server.layout(), &chosen.backup.id);
+    let data = layout.data_dir(id, server.catalog()?.directory_form(id));
+    let is_untouched = control == files.read(&data.join(CONTROL_FILE))?;
+    Ok(is_untouched && !files.exists(&chosen.destination.join("postmaster.pid"))?)
 }
 
 /// Whether nothing is there: hidden files do not count, file systems and people leave some.

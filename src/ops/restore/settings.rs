@@ -8,8 +8,10 @@
 const MARK: &[u8] = b"#BARMAN#";
 
 /// Settings that lose their effect, with the value that takes their place.
-const NEUTRALISED: [(&str, Option<&str>); 9] = [
+const NEUTRALISED: [(&str, Option<&str>); 10] = [
     ("archive_command", Some("false")),
+    // It would archive in the place of the command.
+    ("archive_library", None),
     ("recovery_target", None),
     ("recovery_target_name", None),
     ("recovery_target_time", None),
@@ -125,6 +127,13 @@ mod tests {
         let changes: Vec<_> =
             result.changes.iter().map(|s| (s.line, s.name.as_str(), s.value.as_deref())).collect();
         assert_eq!(changes, [(3, "archive_command", Some("false")), (4, "recovery_target_time", None)]);
+    }
+
+    #[test]
+    fn a_library_does_not_go_on_archiving_in_the_place_of_the_command() {
+        let result = neutralise(b"archive_library = 'basic_archive'\n");
+        assert_eq!(result.content, b"#BARMAN#archive_library = 'basic_archive'\n");
+        assert_eq!(result.changes[0].name, "archive_library");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which WAL files a restore needs, and whether the archive has them all.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::types::{Lsn, SegmentSize, Timeline, WalName, WalSegment};
 
@@ -73,7 +73,7 @@ pub struct WalFacts {
 pub struct WalPlan {
     /// The files to provide, in the order of the archive.
     pub files: Vec<WalName>,
-    /// The first position whose segment the archive lacks although it has later ones, or although it is needed.
+    /// The first segment that the archive lacks although it has later ones, or although it is needed.
     pub gap: Option<Gap>,
 }
 
@@ -86,12 +86,32 @@ pub struct Gap {
     pub in_backup: bool,
 }
 
-/// Chooses from the names of the archive, in ascending order, those that recovery may read.
+/// Chooses from the names of the archive, in ascending order, those that recovery may read. What lies behind a gap
+/// it cannot reach; a server that started without archive recovery would even come across it again, when it has
+/// written its own WAL up to there.
 pub fn plan(names: impl IntoIterator<Item = WalName>, facts: &WalFacts) -> WalPlan {
-    let files: Vec<WalName> = names.into_iter().filter(|name| is_needed(*name, facts)).collect();
-    let present: BTreeSet<Lsn> =
-        files.iter().filter_map(|name| name.segment()).map(|segment| segment.start(facts.size)).collect();
-    WalPlan { gap: find_gap(&present, facts), files }
+    let mut files: Vec<WalName> = names.into_iter().filter(|name| is_needed(*name, facts)).collect();
+    let mut present = BTreeMap::new();
+    for segment in files.iter().filter_map(|name| name.segment()) {
+        let newest = present.entry(segment.start(facts.size)).or_insert(segment.timeline());
+        *newest = segment.timeline().max(*newest);
+    }
+    let gap = find_gap(&present, facts);
+    if let Some(gap) = gap {
+        let end = gap.segment.start(facts.size);
+        files.retain(|name| position(*name, facts).is_none_or(|start| start < end));
+    }
+    WalPlan { files, gap }
+}
+
+/// Where the segment begins that a name is of; a history is of none.
+fn position(name: WalName, facts: &WalFacts) -> Option<Lsn> {
+    match name {
+        WalName::History(_) => None,
+        WalName::Segment(segment) | WalName::Partial(segment) | WalName::BackupLabel { segment, .. } => {
+            Some(segment.start(facts.size))
+        }
+    }
 }
 
 fn is_needed(name: WalName, facts: &WalFacts) -> bool {
@@ -110,18 +130,20 @@ fn is_needed(name: WalName, facts: &WalFacts) -> bool {
 }
 
 /// Walks from the first segment of the backup to the last one present, and at least to the end of the backup.
-fn find_gap(present: &BTreeSet<Lsn>, facts: &WalFacts) -> Option<Gap> {
+///
+/// `present` has the newest timeline that each position is there on.
+fn find_gap(present: &BTreeMap<Lsn, Timeline>, facts: &WalFacts) -> Option<Gap> {
     let step = u64::from(facts.size.bytes());
     let backup_end = facts.end.start(facts.size);
     let must_reach = match facts.stop {
         WalEnd::OfArchive | WalEnd::OfBackup => backup_end,
         WalEnd::At(lsn) => Lsn::new(lsn.bytes() / step * step).max(backup_end),
     };
-    let last = present.last().copied().unwrap_or(must_reach).max(must_reach);
+    let last = present.keys().next_back().copied().unwrap_or(must_reach).max(must_reach);
     let mut expected = facts.begin.start(facts.size);
     while expected <= last {
-        if !present.contains(&expected) {
-            let timeline = timeline_at(expected, facts);
+        let timeline = timeline_at(expected, facts);
+        if present.get(&expected).is_none_or(|newest| *newest < timeline) {
             let segment = WalSegment::containing(expected, timeline, facts.size);
             return Some(Gap { segment, in_backup: expected <= backup_end });
         }
@@ -130,10 +152,21 @@ fn find_gap(present: &BTreeSet<Lsn>, facts: &WalFacts) -> Option<Gap> {
     None
 }
 
-fn timeline_at(lsn: Lsn, facts: &WalFacts) -> Timeline {
-    let parents = facts.ancestry.parents.iter();
-    let followed = parents.filter(|(timeline, left)| *timeline >= facts.begin.timeline() && lsn < *left);
-    followed.map(|(timeline, _)| *timeline).next().unwrap_or(facts.ancestry.target)
+/// The timeline on which recovery leaves the segment that begins at `start`.
+///
+/// A timeline begins inside a segment with a copy of what its parent had written there. The parent's own segment
+/// does not do in its place: PostgreSQL would take it and go on with what the parent wrote after the fork.
+fn timeline_at(start: Lsn, facts: &WalFacts) -> Timeline {
+    let segment_end = start.bytes() + u64::from(facts.size.bytes());
+    let read_to = match facts.stop {
+        WalEnd::OfBackup if start == facts.end.start(facts.size) => return facts.end.timeline(),
+        WalEnd::At(lsn) if lsn >= start => segment_end.min(lsn.bytes() + 1),
+        WalEnd::OfArchive | WalEnd::OfBackup | WalEnd::At(_) => segment_end,
+    };
+    let mut parents = facts.ancestry.parents.iter();
+    let followed =
+        parents.find(|(timeline, left)| *timeline >= facts.begin.timeline() && read_to <= left.bytes());
+    followed.map_or(facts.ancestry.target, |(timeline, _)| *timeline)
 }
 
 #[cfg(test)]
@@ -242,6 +275,37 @@ mod tests {
             ..facts(WalEnd::OfArchive)
         };
         assert_eq!(plan(names, &facts).gap, None);
+    }
+
+    #[test]
+    fn the_segment_of_a_fork_must_be_there_on_the_new_timeline() {
+        let names = archive(&[
+            "000000010000000000000003",
+            "000000010000000000000004",
+            "000000010000000000000005",
+            "00000002.history",
+            "000000020000000000000006",
+        ]);
+        let ancestry = Ancestry::new(vec![(Timeline::FIRST, "0/5000100".parse().unwrap())], timeline(2));
+        let plan = |stop| plan(names.clone(), &WalFacts { ancestry: ancestry.clone(), ..facts(stop) });
+        let gap = Some(Gap { segment: segment("000000020000000000000005"), in_backup: false });
+        assert_eq!(plan(WalEnd::OfArchive).gap, gap);
+        assert_eq!(plan(WalEnd::At("0/5000100".parse().unwrap())).gap, gap);
+        assert_eq!(plan(WalEnd::At("0/50000FF".parse().unwrap())).gap, None);
+        assert_eq!(plan(WalEnd::OfBackup).gap, None);
+    }
+
+    #[test]
+    fn what_lies_behind_a_gap_is_not_provided() {
+        let names = archive(&[
+            "000000010000000000000003",
+            "000000010000000000000004",
+            "000000010000000000000006",
+            "000000010000000000000006.00000028.backup",
+            "00000002.history",
+        ]);
+        let plan = plan(names.clone(), &facts(WalEnd::OfArchive));
+        assert_eq!(plan.files, [names[0], names[1], names[4]]);
     }
 
     #[test]
