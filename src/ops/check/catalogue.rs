@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::Rows;
 use crate::catalog::BackupInfo;
-use crate::ops::{Error, Server};
+use crate::ops::{Error, Server, wal_use};
 use crate::types::{BackupStatus, ByteSize, HumanDuration, WalName};
 
 /// Whether the directories are there; those that are not are made.
@@ -90,10 +90,11 @@ fn check_size(server: &Server<'_>, latest: Option<&BackupInfo>, rows: &mut Rows)
 
 fn check_wal_after(server: &Server<'_>, latest: Option<&BackupInfo>, rows: &mut Rows) -> Result<(), Error> {
     let archive = server.archive();
-    let (bytes, last) = match latest.and_then(|backup| backup.begin_wal).map(WalName::Segment) {
-        Some(begin) => {
+    let (bytes, last) = match latest.and_then(|backup| Some((backup, backup.begin_wal?))) {
+        Some((backup, begin)) => {
             let mut open = archive.open()?;
-            (open.totals(begin..)?.all().bytes, open.last_segment(begin..)?)
+            let following = wal_use::sum(&mut open, backup, None)?.following_size;
+            (following.0.unsigned_abs(), open.last_segment(WalName::Segment(begin)..)?)
         }
         None => (0, None),
     };
