@@ -68,9 +68,11 @@ pub enum Error {
 
 impl Error {
     /// What the person can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Unknown { .. } => Some("See the backups with 'barman list-backups'."),
+    pub fn hint(&self) -> Option<String> {
+        let fixed = match self {
+            Self::Unknown { server, .. } => {
+                return Some(format!("See the backups with 'barman list-backups {server}'."));
+            }
             Self::Ambiguous { .. } | Self::File { .. } => None,
             Self::Malformed { .. } => Some(
                 "Correct the line or put a copy of the file back; to give the backup up, move the file and the \
@@ -82,6 +84,7 @@ impl Error {
             Self::MalformedIdentity { .. } => {
                 Some("Put a copy of the file back, or remove it: the next backup writes it anew.")
             }
-        }
+        };
+        fixed.map(str::to_owned)
     }
 }

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
+use super::without_effect::{self, Task};
 use super::{Error, Server};
 use crate::codec;
 use crate::config::CompressionLevel;
@@ -26,6 +27,7 @@ enum Asker {
 /// Archives what has arrived, and says so line by line.
 pub fn run(server: &Server<'_>) -> Result<(), Error> {
     server.refuse_unsupported()?;
+    without_effect::warn(server, Task::Archiving);
     archive(server, Asker::Command, None).map(drop)
 }
 

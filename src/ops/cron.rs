@@ -12,6 +12,7 @@ use crate::sys::env;
 use crate::sys::fs::PathContext;
 use crate::types::{BackupStatus, WalSegment};
 
+use super::without_effect::{self, Task};
 use super::{Error, Server, backup, delete, retention};
 
 /// Does what is due for all `servers`; each server's trouble is told and left behind.
@@ -50,6 +51,7 @@ fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
         ));
         return Ok(());
     };
+    without_effect::warn(server, Task::Maintenance);
     start_archiving(server, keep_descriptors)?;
     close_abandoned(server)?;
     start_check_of_waiting(server, keep_descriptors)?;

@@ -76,7 +76,7 @@ impl Error {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Catalog(error) => error.hint().map(str::to_owned),
+            Self::Catalog(error) => error.hint(),
             Self::Wal(error) => error.hint(),
             Self::RequiredWal(_)
             | Self::File(_)

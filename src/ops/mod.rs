@@ -22,6 +22,7 @@ pub mod show_server;
 pub mod status;
 pub mod switch_wal;
 mod wal_use;
+pub mod without_effect;
 
 pub use error::Error;
 pub use server::{CopySettings, Server};

@@ -18,7 +18,7 @@ pub fn run(server: &Server<'_>) -> Result<ServerSettings, Error> {
     all.add("active_model", config.active_model().unwrap_or("None"));
     all.add("passive_node", python_bool(config.is_passive()));
     all.add("last_backup_maximum_age", backup_age(server)?);
-    if !config.is_passive() {
+    if config.is_active() && !config.is_passive() {
         add_live(server, &mut all);
     }
     server.context.cancel.check()?;
@@ -67,10 +67,11 @@ fn backup_age(server: &Server<'_>) -> Result<String, Error> {
     })
 }
 
-/// Always shown, known or not.
-const EXPECTED: [&str; 12] = [
-    "archive_command",
-    "archive_mode",
+/// Shown of every server in service, known or not.
+const EXPECTED: [&str; 2] = ["archive_command", "archive_mode"];
+
+/// Shown as well when the configuration says where PostgreSQL is.
+const EXPECTED_OF_POSTGRES: [&str; 10] = [
     "current_xlog",
     "data_directory",
     "is_in_recovery",
@@ -87,8 +88,11 @@ fn add_live(server: &Server<'_>, all: &mut Settings) {
     for name in EXPECTED {
         all.add(name, "None");
     }
-    if !server.config.is_active() || server.config.conninfo().is_none() {
+    if server.config.conninfo().is_none() {
         return;
+    }
+    for name in EXPECTED_OF_POSTGRES {
+        all.add(name, "None");
     }
     let reached = server.connect().and_then(|client| {
         let facts = client.server_facts()?;

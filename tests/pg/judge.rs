@@ -296,6 +296,9 @@ fn psql_and_we_agree_on_tls() {
         let text = at(rest);
         let (theirs, ours) = (judge.psql(&text, home, &[]), judge.ours(&text, home, &[]));
         let (Outcome::Error(_), Outcome::Error(ours)) = (theirs, ours) else { panic!("{rest}: let in") };
-        assert!(ours.contains(reason), "{rest}: {ours}");
+        // A server that refuses our certificate closes at once: what we were sending may break the connection
+        // before its reason is read.
+        let was_cut = reason == "unknown ca" && ours.contains("Connection reset by peer");
+        assert!(ours.contains(reason) || was_cut, "{rest}: {ours}");
     }
 }

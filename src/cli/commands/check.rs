@@ -26,6 +26,12 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<ExitCode> {
     let mut reports = Vec::new();
     for config in selection::servers(app, &args.server_names, Reaction::ANY) {
         let timeout = seconds_or(args.check_timeout, config.check_timeout());
+        if config.is_toml() && !args.nagios {
+            app.context.events.warning(&format!(
+                "server '{}' is configured in TOML, where the Python Barman cannot see it",
+                config.name()
+            ));
+        }
         let report = check::run(&app.server(config), timeout)?;
         if !args.nagios {
             app.terminal.answer(&console::checks(&report, app.terminal.colors()));

@@ -12,6 +12,7 @@ mod settle;
 
 use std::time::Duration;
 
+use super::without_effect::{self, Task};
 use super::{CopySettings, Error, Server, check};
 use crate::config::ReuseBackup;
 use run::BackupRun;
@@ -46,6 +47,7 @@ pub struct BackupOptions {
 /// failure is told.
 pub fn run(server: &Server<'_>, options: &BackupOptions) -> Result<(), Error> {
     server.refuse_unsupported()?;
+    without_effect::warn(server, Task::Backup);
     ensure_ready(server, options)?;
     server.ensure_directories()?;
     let layout = server.layout();

@@ -83,9 +83,9 @@ fn examine(server: &Server<'_>, timeout: Option<Duration>, rows: &mut Rows) -> R
 
 /// PostgreSQL as the checks found it.
 enum Postgres {
-    /// Not asked: the server is inactive, passive, or its configuration does not say where it is.
+    /// Not asked: the server is inactive or passive.
     NotAsked,
-    /// It did not answer, or refused.
+    /// It did not answer, or refused; or the configuration does not say where it is.
     Unreachable,
     /// It answers.
     Reached(Box<Client>, Box<ServerFacts>),
@@ -101,8 +101,11 @@ impl Postgres {
 }
 
 fn look_at_postgres(server: &Server<'_>) -> Postgres {
-    if !server.config.is_active() || server.config.is_passive() || server.config.conninfo().is_none() {
+    if !server.config.is_active() || server.config.is_passive() {
         return Postgres::NotAsked;
+    }
+    if server.config.conninfo().is_none() {
+        return Postgres::Unreachable;
     }
     let reached = server.connect().and_then(|client| {
         let facts = client.server_facts()?;

@@ -14,6 +14,10 @@ pub enum Access {
 
 /// Whether ssh gets through, and whether it says nothing that would spoil the copy's protocol.
 pub fn check_access(server: &Server<'_>, rows: &mut Rows) -> Result<Access, Error> {
+    // Nobody copies from a server that is out of service.
+    if !server.config.is_active() {
+        return Ok(Access::Fails);
+    }
     if server.config.backup_method() == BackupMethod::LocalRsync {
         return check_local(server, rows);
     }

@@ -18,6 +18,7 @@ mod wal_plan;
 
 use chrono::TimeDelta;
 
+use super::without_effect::{self, Task};
 use super::{Error, Server, archive_wal};
 use crate::types::HumanDuration;
 use crate::view::Restored;
@@ -28,6 +29,7 @@ pub use request::{RestoreRequest, TypedTarget};
 pub fn run(server: &Server<'_>, request: &RestoreRequest) -> Result<Restored, Error> {
     let started = server.context.clock.now();
     let chosen = request::choose(server, request)?;
+    without_effect::warn(server, Task::Restore);
     // WAL that is still queued may be what the target needs.
     archive_wal::run_on_the_way(server)?;
     request::ensure_destinations_usable(server, &chosen)?;

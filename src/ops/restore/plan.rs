@@ -47,6 +47,9 @@ pub fn plan(server: &Server<'_>, chosen: Chosen, request: &RestoreRequest) -> Re
     if request.action.is_some() && !is_pitr {
         return Err(Error::refused("Can't enable recovery target action when PITR is not required"));
     }
+    if request.exclusive {
+        warn_of_vain_exclusive(server, target.as_ref());
+    }
     let archive = server.archive();
     let ancestry = resolve_ancestry(&archive, &facts, request.timeline, is_pitr)?;
     announce(server, target.as_ref(), request.timeline.map(|_| ancestry.target()));
@@ -109,7 +112,10 @@ impl BackupFacts {
 fn resolve_target(server: &Server<'_>, typed: &TypedTarget) -> Result<RecoveryTarget, Error> {
     Ok(match typed {
         TypedTarget::Immediate => RecoveryTarget::Immediate,
-        TypedTarget::Xid(xid) => RecoveryTarget::Xid(xid.clone()),
+        TypedTarget::Xid(xid) => RecoveryTarget::Xid(parse_xid(xid)?),
+        TypedTarget::Name(name) if name.is_empty() => {
+            return Err(Error::refused("The name of the restore point to restore to is empty"));
+        }
         TypedTarget::Name(name) => RecoveryTarget::Name(name.clone()),
         TypedTarget::Lsn(lsn) => RecoveryTarget::Lsn(*lsn),
         TypedTarget::Time(text) => {
@@ -131,6 +137,27 @@ fn resolve_target(server: &Server<'_>, typed: &TypedTarget) -> Result<RecoveryTa
             RecoveryTarget::Time(parsed.moment)
         }
     })
+}
+
+/// What PostgreSQL reads as a transaction number; on anything else it would not start.
+fn parse_xid(text: &str) -> Result<String, Error> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse::<u64>() {
+        Ok(_) if is_number => Ok(text.to_owned()),
+        _ => Err(Error::refused(format!(
+            "Unable to parse the target xid parameter '{text}': write a transaction number, like '4711'"
+        ))),
+    }
+}
+
+/// Only time, transaction and position have a before and an after.
+fn warn_of_vain_exclusive(server: &Server<'_>, target: Option<&RecoveryTarget>) {
+    match target {
+        Some(RecoveryTarget::Time(_) | RecoveryTarget::Xid(_) | RecoveryTarget::Lsn(_)) => {}
+        Some(RecoveryTarget::Immediate | RecoveryTarget::Name(_)) | None => server.warning(
+            "'--exclusive' has no effect: it goes with '--target-time', '--target-xid' or '--target-lsn'",
+        ),
+    }
 }
 
 /// The timelines that lead to the one recovery is to follow.

@@ -184,6 +184,13 @@ pub fn ensure_destinations_usable(server: &Server<'_>, chosen: &Chosen) -> Resul
 fn ensure_writable(files: &Files, place: &Path) -> Result<(), Error> {
     let existing = place.ancestors().find(|above| files.exists(above).is_ok_and(|exists| exists));
     let existing = existing.unwrap_or(Path::new("/"));
+    if !files.is_dir(existing) {
+        return Err(Error::refused(format!(
+            "the destination '{}' cannot be made: '{}' is not a directory",
+            place.display(),
+            existing.display()
+        )));
+    }
     files.ensure_writable(existing).map_err(|error| {
         Error::refused(format!(
             "the destination '{}' cannot be written by user '{}': {error}: {}; choose another directory, or give \
