@@ -59,21 +59,39 @@ pub fn run(server: &Server<'_>, timeout: Option<Duration>) -> Result<CheckReport
 
 /// Makes the checks in order. Rows are added group by group, so that those made before a timeout are not lost.
 fn examine(server: &Server<'_>, timeout: Option<Duration>, rows: &Mutex<Rows>) -> Result<(), Error> {
-    let lock = || rows.lock().unwrap_or_else(PoisonError::into_inner);
+    let group = |label, check: &mut dyn FnMut(&mut Rows) -> Result<(), Error>| {
+        let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = check(&mut rows);
+        server.context.cancel.check()?;
+        // What keeps a group from being made is one more failed row, and the others are still worth making.
+        if let Err(error) = outcome {
+            rows.fail(label, error.with_causes());
+        }
+        Ok::<(), Error>(())
+    };
     let mut postgres = look_at_postgres(server);
-    archiving::check_wal_arrives(server, &mut postgres, timeout, &mut lock())?;
-    archiving::check_queues(server, &mut lock())?;
-    postgres::check_server(server, &postgres, &mut lock());
-    catalogue::check_directories(server, &mut lock());
-    catalogue::check_backups(server, &mut lock())?;
-    let access = reach::check_access(server, &mut lock())?;
-    reach::check_backup_label(server, &postgres, access, &mut lock())?;
-    catalogue::check_configuration(server, &mut lock());
-    postgres::check_identity(server, &postgres, &mut lock())?;
-    postgres::check_archiver(server, &postgres, &mut lock());
-    archiving::check_errors(server, &mut lock())?;
-    server.context.cancel.check()?;
-    Ok(())
+    group("WAL archive", &mut |rows| archiving::check_wal_arrives(server, &mut postgres, timeout, rows))?;
+    group("incoming WALs directory", &mut |rows| archiving::check_queues(server, rows))?;
+    group("PostgreSQL", &mut |rows| {
+        postgres::check_server(server, &postgres, rows);
+        Ok(())
+    })?;
+    group("directories", &mut |rows| {
+        catalogue::check_directories(server, rows);
+        catalogue::check_backups(server, rows)
+    })?;
+    group("ssh", &mut |rows| {
+        let access = reach::check_access(server, rows)?;
+        reach::check_backup_label(server, &postgres, access, rows)
+    })?;
+    group("systemid coherence", &mut |rows| {
+        catalogue::check_configuration(server, rows);
+        postgres::check_identity(server, &postgres, rows)
+    })?;
+    group("archiver errors", &mut |rows| {
+        postgres::check_archiver(server, &postgres, rows);
+        archiving::check_errors(server, rows)
+    })
 }
 
 /// PostgreSQL as the checks found it.
