@@ -88,10 +88,15 @@ impl App {
 }
 
 /// Opens the log; gives what is to be said when that fails.
-fn open_log(global: &Global, level: Option<LogLevel>) -> Option<&'static str> {
-    let opened = global.log_file.as_deref().map(LogFile::open).transpose();
-    let warning =
-        opened.as_ref().err().map(|_| "Failed opening the requested log file. Using standard error instead.");
+fn open_log(global: &Global, level: Option<LogLevel>) -> Option<String> {
+    let path = global.log_file.as_deref();
+    let opened = path.map(LogFile::open).transpose();
+    let warning = opened.as_ref().err().zip(path).map(|(error, path)| {
+        format!(
+            "Failed opening the requested log file. Using standard error instead. ('{}': {error})",
+            path.display()
+        )
+    });
     let threshold = level.map_or(global.log_level, LogLevel::threshold);
     logging::install(opened.ok().flatten(), threshold, global.log_format.clone());
     warning

@@ -78,6 +78,12 @@ impl Error {
         match self {
             Self::Catalog(error) => error.hint(),
             Self::Wal(error) => error.hint(),
+            Self::Lock(lock::Error::Io { path, source }) if source.kind() == io::ErrorKind::NotFound => {
+                Some(format!(
+                    "Make the directory '{}', or correct 'barman_home' and 'barman_lock_directory' in the configuration.",
+                    fs::parent(path).display()
+                ))
+            }
             Self::RequiredWal(_)
             | Self::File(_)
             | Self::Lock(_)

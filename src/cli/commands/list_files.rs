@@ -10,7 +10,7 @@ pub struct Args {
     /// Server of the backup
     server_name: String,
 
-    /// Backup: its identifier, its name, or a word like 'latest'
+    /// Backup: its identifier or its name, or latest, oldest, last-failed, latest-full
     backup_id: String,
 
     /// Which files: those of the base backup, with the WAL that it cannot do without, or with all WAL that follows

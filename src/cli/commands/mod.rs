@@ -48,7 +48,7 @@ pub enum Command {
     #[command(alias = "list-server")]
     ListServers(list_servers::Args),
     /// Restore a backup, to its end or to a moment after it
-    #[command(alias = "recover")]
+    #[command(alias = "recover", after_help = restore::EXAMPLE)]
     Restore(Box<restore::Args>),
     /// Show all about a backup
     #[command(alias = "show-backups")]

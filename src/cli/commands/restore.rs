@@ -9,13 +9,19 @@ use crate::ops::restore::{self, RestoreRequest, TypedTarget};
 use crate::output::console;
 use crate::types::{Lsn, TargetAction, TargetTimeline, Timeline};
 
+/// How it is mostly typed, below the options.
+pub const EXAMPLE: &str = "\
+To the moment before a mistake, on a server of its own:
+  barman restore main latest /srv/pg/restored --target-time '2026-01-31 10:00:00+01:00' --target-action promote
+Without a target PostgreSQL replays all WAL that is archived. The destination is never the one of a running server.";
+
 /// What can be typed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Server of the backup
     server_name: String,
 
-    /// Backup: its identifier, its name, or a word like 'latest'
+    /// Backup: its identifier or its name, or latest, oldest, last-failed, latest-full
     backup_id: String,
 
     /// Directory that becomes the data directory; it must be empty or not exist

@@ -9,7 +9,7 @@ pub struct Args {
     /// Server of the backup
     server_name: String,
 
-    /// Backup: its identifier, its name, or a word like 'latest'
+    /// Backup: its identifier or its name, or latest, oldest, last-failed, latest-full
     backup_id: String,
 }
 

@@ -35,7 +35,9 @@ pub fn check_backups(server: &Server<'_>, rows: &mut Rows) -> Result<(), Error> 
     let latest = loaded.backups.iter().rev().find(|backup| backup.is_available()).copied();
     check_age(server, latest, rows);
     check_size(server, latest, rows);
-    check_wal_after(server, latest, rows)?;
+    if let Err(error) = check_wal_after(server, latest, rows) {
+        rows.fail("wal size", error.with_causes());
+    }
     rows.ok("compression settings", "");
     let failed = loaded.backups.iter().filter(|backup| backup.status == BackupStatus::Failed).count();
     rows.add("failed backups", failed == 0, format!("there are {failed} failed backups"));

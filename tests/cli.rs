@@ -1,0 +1,601 @@
+//! What the program says to a person who needs no PostgreSQL for the answer: exit code, standard output and standard
+//! error in one picture.
+//!
+//! The environment is sealed: nothing of the machine but the program itself, and no configuration but the one that a
+//! test writes.
+
+#![allow(clippy::unwrap_used, reason = "what is wrong with a case ends its test")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use insta::assert_snapshot;
+use tempfile::TempDir;
+
+/// A backup as Barman records it.
+const RECORD: &str = "\
+backup_label=None
+begin_offset=40
+begin_time=2025-01-02 10:00:00.123456+00:00
+begin_wal=000000010000000000000003
+begin_xlog=0/3000028
+compression=None
+config_file=/pg/data/postgresql.conf
+end_offset=312
+end_time=2025-01-02 10:01:15.500000+00:00
+end_wal=000000010000000000000003
+end_xlog=0/3000138
+error=None
+hba_file=/pg/data/pg_hba.conf
+ident_file=/pg/data/pg_ident.conf
+included_files=None
+mode=rsync-concurrent
+pgdata=/pg/data
+server_name=main
+size=20971520
+status=DONE
+systemid=7000000000000000001
+tablespaces=[('fast', 16387, '/fs/fast')]
+timeline=1
+version=160004
+xlog_segment_size=16777216
+";
+
+const SERVER: &str = "\
+conninfo = host=/nonexistent user=barman password=hunter2
+ssh_command = ssh postgres@nowhere.invalid
+backup_options = concurrent_backup
+archiver = on
+";
+
+/// A `barman_home` with its configuration.
+struct Site(TempDir);
+
+impl Site {
+    /// Servers `main`, with two backups, and `spare`, out of service.
+    fn new() -> Self {
+        let site = Self(tempfile::tempdir().unwrap());
+        site.configure(&format!(
+            "[main]\ndescription = Our shop\n{SERVER}[spare]\nactive = false\ndescription = Spare\n{SERVER}"
+        ));
+        site.write("home/main/meta/20250102T100000-backup.info", RECORD);
+        let failed = RECORD.replace("status=DONE", "status=FAILED").replace("error=None", "error=disk full");
+        site.write("home/main/meta/20250103T100000-backup.info", &failed);
+        site.write("home/main/base/20250102T100000/data/PG_VERSION", "16\n");
+        site.write("home/main/base/20250102T100000/data/base/1/112", "");
+        let line = "000000010000000000000003\t16777216\t1735812075.0\tNone\tNone\n";
+        site.write("home/main/wals/xlog.db", line);
+        site.write("home/main/wals/main-xlog.db", line);
+        site
+    }
+
+    /// Writes the configuration: the section of the program, and `servers`.
+    fn configure(&self, servers: &str) {
+        let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective()).unwrap().unwrap().name;
+        let home = self.path().join("home");
+        let log = self.path().join("log");
+        self.write(
+            "barman.conf",
+            &format!(
+                "[barman]\nbarman_user = {user}\nbarman_home = {}\nlog_file = {}\n{servers}",
+                home.display(),
+                log.display()
+            ),
+        );
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Runs `barman`, and shows how that went; paths below the site begin with `~`.
+    fn barman(&self, line: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_barman"));
+        command.args(line.split_whitespace()).env_clear().current_dir(self.path());
+        command.env("HOME", self.path()).env("TZ", "UTC").env("PATH", "/usr/bin:/bin");
+        command.env("BARMAN_CONFIG_FILE", self.path().join("barman.conf"));
+        let output = command.output().unwrap();
+        let mut shown = format!("exit code {}\n", output.status.code().unwrap());
+        for (name, bytes) in [("stdout", output.stdout), ("stderr", output.stderr)] {
+            let text = String::from_utf8(bytes).unwrap().replace(self.path().to_str().unwrap(), "~");
+            if !text.is_empty() {
+                shown += &format!("-- {name}\n{}\n", text.trim_end());
+            }
+        }
+        assert!(!shown.contains("hunter2"), "a password shows: {shown}");
+        shown
+    }
+}
+
+#[test]
+fn the_version_begins_with_the_release_that_programs_ask_for() {
+    assert_snapshot!(Site::new().barman("--version"), @r"
+    exit code 0
+    -- stdout
+    3.19.1 Barman in Rust 0.1.0
+    ");
+}
+
+#[test]
+fn servers_are_listed_with_their_state() {
+    let site = Site::new();
+    assert_snapshot!(site.barman("list-servers"), @r"
+    exit code 0
+    -- stdout
+    main - Our shop
+    spare - Spare (inactive)
+    ");
+    assert_snapshot!(site.barman("list-server --min"), @r"
+    exit code 0
+    -- stdout
+    main
+    spare
+    ");
+    assert_snapshot!(site.barman("-q list-servers"), @"exit code 0");
+}
+
+#[test]
+fn backups_are_listed_newest_first() {
+    let site = Site::new();
+    assert_snapshot!(site.barman("list-backups all"), @r"
+    exit code 0
+    -- stdout
+    main 20250103T100000 - R - FAILED
+    main 20250102T100000 - R - Thu Jan  2 10:01:15 2025 - Size: 36.0 MiB - WAL Size: 0 B
+    ");
+    assert_snapshot!(site.barman("list-backup main --minimal"), @r"
+    exit code 0
+    -- stdout
+    20250103T100000
+    20250102T100000
+    ");
+}
+
+#[test]
+fn a_backup_is_shown_whole() {
+    let site = Site::new();
+    assert_snapshot!(site.barman("show-backup main latest"), @r"
+    exit code 0
+    -- stdout
+    Backup 20250102T100000:
+      Server Name            : main
+      System Id              : 7000000000000000001
+      Status                 : DONE
+      PostgreSQL Version     : 160004
+      PGDATA directory       : /pg/data
+
+      Tablespaces:
+        fast                 : /fs/fast (oid: 16387)
+
+      Base backup information:
+        Backup Method        : rsync-concurrent
+        WAL Size             : 16.0 MiB
+        Resources saved      : 0 B (0.00%)
+        Timeline             : 1
+        Begin WAL            : 000000010000000000000003
+        End WAL              : 000000010000000000000003
+        Number of WALs       : 1
+        Begin time           : 2025-01-02 10:00:00.123456+00:00
+        End time             : 2025-01-02 10:01:15.500000+00:00
+        Begin Offset         : 40
+        End Offset           : 312
+        Begin LSN            : 0/3000028
+        End LSN              : 0/3000138
+
+      WAL information:
+        Number of files      : 0
+        Disk usage           : 0 B
+        Last available       : 000000010000000000000003
+
+      Catalog information:
+        Retention Policy     : not enforced
+        Previous Backup      : - (this is the oldest base backup)
+        Next Backup          : - (this is the latest base backup)
+    ");
+    assert_snapshot!(site.barman("show-backup main last-failed"), @r"
+    exit code 0
+    -- stdout
+    Backup 20250103T100000:
+      Server Name            : main
+      System Id              : 7000000000000000001
+      Status                 : FAILED
+
+      Error                  : disk full
+    ");
+}
+
+#[test]
+fn files_of_a_backup_are_listed_by_target() {
+    let site = Site::new();
+    assert_snapshot!(site.barman("list-files main latest"), @r"
+    exit code 0
+    -- stdout
+    ~/home/main/base/20250102T100000/data/PG_VERSION
+    ~/home/main/base/20250102T100000/data/base/1/112
+    ~/home/main/wals/0000000100000000/000000010000000000000003
+    ");
+    assert_snapshot!(site.barman("list-files main latest --target data"), @r"
+    exit code 0
+    -- stdout
+    ~/home/main/base/20250102T100000/data/PG_VERSION
+    ~/home/main/base/20250102T100000/data/base/1/112
+    ");
+}
+
+#[test]
+fn what_is_unknown_is_named() {
+    let site = Site::new();
+    assert_snapshot!(site.barman("list-backups nowhere main"), @r"
+    exit code 1
+    -- stdout
+    main 20250103T100000 - R - FAILED
+    main 20250102T100000 - R - Thu Jan  2 10:01:15 2025 - Size: 36.0 MiB - WAL Size: 0 B
+    -- stderr
+    ERROR: Unknown server 'nowhere'
+    ");
+    assert_snapshot!(site.barman("list-backups all main --minimal"), @r"
+    exit code 1
+    -- stdout
+    20250103T100000
+    20250102T100000
+    -- stderr
+    ERROR: You cannot use 'all' with other server names
+    ");
+    assert_snapshot!(site.barman("show-backup all latest"), @r"
+    exit code 1
+    -- stderr
+    ERROR: You cannot use 'all' in a single server context
+    ");
+    assert_snapshot!(site.barman("show-backup main nightly"), @r"
+    exit code 1
+    -- stderr
+    ERROR: Unknown backup 'nightly' for server 'main'
+    HINT: See the backups with 'barman list-backups main'.
+    ");
+    assert_snapshot!(site.barman("delete main nightly"), @r"
+    exit code 1
+    -- stderr
+    ERROR: Unknown backup 'nightly' for server 'main'
+    HINT: See the backups with 'barman list-backups main'.
+    ");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_hides_no_other() {
+    let site = Site::new();
+    site.write("home/main/meta/20250103T100000-backup.info", "rubbish\n");
+    assert_snapshot!(site.barman("list-backups main"), @r"
+    exit code 1
+    -- stdout
+    main 20250102T100000 - R - Thu Jan  2 10:01:15 2025 - Size: 36.0 MiB - WAL Size: 0 B
+    -- stderr
+    ERROR: backup '20250103T100000' of server 'main': '~/home/main/meta/20250103T100000-backup.info' line 1 cannot be read: it is not 'name=value'
+    HINT: Correct the line or put a copy of the file back; to give the backup up, move the file and the directory of the backup out of the catalogue.
+    ");
+    assert_snapshot!(site.barman("show-backup main 20250103T100000"), @r"
+    exit code 1
+    -- stderr
+    ERROR: backup '20250103T100000' of server 'main': '~/home/main/meta/20250103T100000-backup.info' line 1 cannot be read: it is not 'name=value'
+    HINT: Correct the line or put a copy of the file back; to give the backup up, move the file and the directory of the backup out of the catalogue.
+    ");
+}
+
+#[test]
+fn a_restore_that_cannot_be_is_refused() {
+    let site = Site::new();
+    assert_snapshot!(site.barman("restore main last-failed new"), @r"
+    exit code 1
+    -- stderr
+    ERROR: Cannot restore from backup 'last-failed' of server 'main': backup status is not DONE
+    ");
+    assert_snapshot!(site.barman("restore main latest home"), @r"
+    exit code 1
+    -- stderr
+    ERROR: The restore operation cannot proceed because the destination folder '~/home' is not empty. To prevent accidental data loss, the destination must be empty. Please choose a different location or manually empty the folder.
+    ");
+    assert_snapshot!(site.barman("restore main latest barman.conf --tablespace fast:fast"), @r"
+    exit code 1
+    -- stderr
+    ERROR: the destination '~/barman.conf' cannot be made: '~/barman.conf' is not a directory
+    ");
+    assert_snapshot!(site.barman("restore main latest new --tablespace slow:fast"), @r"
+    exit code 1
+    -- stderr
+    ERROR: Invalid tablespace name 'slow'
+    HINT: Please use any of the following tablespaces: fast
+    ");
+    assert_snapshot!(site.barman("restore main latest new --target-xid 5 --target-immediate"), @r"
+    exit code 1
+    -- stderr
+    ERROR: You cannot specify multiple targets for the recovery operation
+    ");
+    assert_snapshot!(site.barman("restore main latest new --tablespace fast:fast --target-xid five"), @r"
+    exit code 1
+    -- stdout
+    Starting local restore for server main using backup 20250102T100000
+    Destination directory: ~/new
+    -- stderr
+    ERROR: Unable to parse the target xid parameter 'five': write a transaction number, like '4711'
+    ");
+    assert_snapshot!(site.barman("restore main latest new --tablespace fast:fast --target-time 10:00"), @r"
+    exit code 1
+    -- stdout
+    Starting local restore for server main using backup 20250102T100000
+    Destination directory: ~/new
+    -- stderr
+    ERROR: Unable to parse the target time parameter '10:00': the date is missing; write the whole moment, like '2026-01-31 10:00:00+01:00'
+    ");
+    assert!(!site.path().join("new").exists() && !site.path().join("fast").exists());
+}
+
+#[test]
+fn options_that_do_not_act_are_named_by_the_command_that_needs_them() {
+    let site = Site::new();
+    site.configure(&format!("[main]\n{SERVER}pre_delete_script = x\npost_recovery_script = y\n"));
+    assert_snapshot!(site.barman("delete main nightly"), @r"
+    exit code 1
+    -- stderr
+    WARNING: server 'main' sets options that have no effect in this version: pre_delete_script
+    ERROR: Unknown backup 'nightly' for server 'main'
+    HINT: See the backups with 'barman list-backups main'.
+    ");
+    assert_snapshot!(site.barman("restore main latest home"), @r"
+    exit code 1
+    -- stderr
+    WARNING: server 'main' sets options that have no effect in this version: post_recovery_script
+    ERROR: The restore operation cannot proceed because the destination folder '~/home' is not empty. To prevent accidental data loss, the destination must be empty. Please choose a different location or manually empty the folder.
+    ");
+    assert_snapshot!(site.barman("list-servers"), @r"
+    exit code 0
+    -- stdout
+    main
+    ");
+}
+
+#[test]
+fn a_server_for_an_engine_that_is_missing_is_refused() {
+    let site = Site::new();
+    site.configure(&format!("[main]\n{SERVER}streaming_archiver = on\n"));
+    assert_snapshot!(site.barman("archive-wal main"), @r"
+    exit code 1
+    -- stderr
+    ERROR: server 'main': receiving WAL from PostgreSQL (streaming_archiver = on) is not supported by this version
+    ");
+    assert_snapshot!(site.barman("backup main"), @r"
+    exit code 1
+    -- stderr
+    ERROR: server 'main': receiving WAL from PostgreSQL (streaming_archiver = on) is not supported by this version
+    ");
+    assert_snapshot!(site.barman("cron"), @r"
+    exit code 1
+    -- stderr
+    ERROR: Unable to run cron on server 'main', please look in the barman log file for more details.
+    server 'main': receiving WAL from PostgreSQL (streaming_archiver = on) is not supported by this version
+    ");
+}
+
+#[test]
+fn mistakes_in_the_configuration_are_told_with_their_place() {
+    let site = Site::new();
+    site.configure("[main]\nparallel_jobs = many\nbar = 1\n");
+    assert_snapshot!(site.barman("list-servers"), @r#"
+    exit code 0
+    -- stdout
+    main -  (WARNING: disabled)
+    -- stderr
+    WARNING: Invalid configuration option "bar" in [main] section.
+    WARNING: Ignoring invalid configuration value 'many' for key parallel_jobs in [main] section: invalid literal for int() with base 10: 'many'
+    WARNING: No archiver enabled for server 'main'. Please turn on 'archiver', 'streaming_archiver' or both
+    WARNING: Forcing 'archiver = on'
+    "#);
+    site.configure("[all]\n");
+    assert_snapshot!(site.barman("list-servers"), @r"
+    exit code 1
+    -- stderr
+    ERROR: '~/barman.conf' line 5: no server can be called 'all', which means all of them
+    ");
+    site.write("barman.conf", "rubbish\n");
+    assert_snapshot!(site.barman("list-servers"), @r"
+    exit code 1
+    -- stderr
+    ERROR: '~/barman.conf' line 1: 'rubbish' stands before the first [section]
+    ");
+    site.write("barman.conf", "[barman]\n");
+    assert_snapshot!(site.barman("list-servers"), @r"
+    exit code 1
+    -- stderr
+    ERROR: '~/barman.conf' line 1: section [barman] must set 'barman_home'
+    ");
+    assert_snapshot!(site.barman("-c nowhere.conf list-servers"), @r"
+    exit code 1
+    -- stderr
+    ERROR: configuration file 'nowhere.conf' does not exist
+    ");
+}
+
+#[test]
+fn wrong_words_end_with_two_and_say_what_is_right() {
+    let site = Site::new();
+    assert_snapshot!(site.barman("frobnicate"), @r"
+    exit code 2
+    -- stderr
+    error: unrecognized subcommand 'frobnicate'
+
+    Usage: barman [OPTIONS] [COMMAND]
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(site.barman("list-backups"), @r"
+    exit code 2
+    -- stderr
+    error: the following required arguments were not provided:
+      <SERVER_NAME>...
+
+    Usage: barman list-backups <SERVER_NAME>...
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(site.barman("list-servers --quiet"), @r"
+    exit code 2
+    -- stderr
+    error: unexpected argument '--quiet' found
+
+    Usage: barman list-servers [OPTIONS]
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(site.barman("--log-level debug list-servers"), @r"
+    exit code 2
+    -- stderr
+    error: invalid value 'debug' for '--log-level <LEVEL>'
+      [possible values: NOTSET, DEBUG, INFO, WARNING, ERROR, CRITICAL]
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(site.barman("backup main --name latest"), @r"
+    exit code 2
+    -- stderr
+    error: invalid value 'latest' for '--name <NAME>': Backup name 'latest' is not allowed: reserved word
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(site.barman("backup main --jobs 0"), @r"
+    exit code 2
+    -- stderr
+    error: invalid value '0' for '--jobs <NJOBS>': 0 is not in 1..=65535
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(site.barman("restore main latest new --target-lsn zz"), @r"
+    exit code 2
+    -- stderr
+    error: invalid value 'zz' for '--target-lsn <LSN>': 'zz' is not a valid LSN
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn help_needs_no_configuration() {
+    let site = Site::new();
+    fs::remove_file(site.path().join("barman.conf")).unwrap();
+    assert_snapshot!(site.barman("-h"), @r"
+    exit code 0
+    -- stdout
+    Back up PostgreSQL servers, archive their WAL and restore them to any moment
+
+    Usage: barman [OPTIONS] [COMMAND]
+
+    Commands:
+      archive-wal   Archive the WAL files that arrived in the incoming directory
+      backup        Take a base backup of a running server
+      check         Tell whether backups can be taken and WAL arrives
+      check-backup  Tell whether all WAL that a backup needs is archived, and record it
+      cron          Do the maintenance that is due; runs every minute
+      delete        Delete a backup and the WAL that only it needs
+      list-backups  List the backups of servers
+      list-files    List the files of a backup
+      list-servers  List the configured servers
+      restore       Restore a backup, to its end or to a moment after it
+      show-backup   Show all about a backup
+      show-servers  Show the settings of servers and what PostgreSQL tells about itself
+      status        Show the state of servers in short
+      switch-wal    Make PostgreSQL finish its current WAL file
+      help          Print this message or the help of the given subcommand(s)
+
+    Options:
+      -v, --version            Print the version
+      -c, --config <FILE>      Configuration file; default: $BARMAN_CONFIG_FILE, ~/.barman.conf,
+                               /etc/barman.conf, /etc/barman/barman.conf
+          --color <WHEN>       When to colour messages [default: auto] [alias: --colour] [possible
+                               values: never, always, auto]
+          --log-level <LEVEL>  Level of the log file, over the one in the configuration [possible
+                               values: NOTSET, DEBUG, INFO, WARNING, ERROR, CRITICAL]
+      -q, --quiet              Say only what went wrong
+      -d, --debug              Tell what happens behind the scenes, on standard error
+      -f, --format <FORMAT>    Form of the output [default: console] [possible values: console]
+      -h, --help               Print help (see more with '--help')
+
+    Start with 'barman check SERVER': it names what is missing. 'barman COMMAND --help' explains a
+    command.
+    ");
+    assert_snapshot!(site.barman("restore --help"), @r"
+    exit code 0
+    -- stdout
+    Restore a backup, to its end or to a moment after it
+
+    Usage: barman restore [OPTIONS] <SERVER_NAME> <BACKUP_ID> <DESTINATION_DIRECTORY>
+
+    Arguments:
+      <SERVER_NAME>            Server of the backup
+      <BACKUP_ID>              Backup: its identifier or its name, or latest, oldest, last-failed,
+                               latest-full
+      <DESTINATION_DIRECTORY>  Directory that becomes the data directory; it must be empty or not exist
+
+    Options:
+          --target-tli <TLI>
+              Timeline to follow: a number, 'current' (that of the backup) or 'latest'
+          --target-time <TIME>
+              Moment to restore to, like '2026-01-31 10:00:00+01:00'
+          --target-xid <XID>
+              Transaction to restore to
+          --target-lsn <LSN>
+              WAL position to restore to, like 0/3000138
+          --target-name <NAME>
+              Restore point to restore to, made with pg_create_restore_point()
+          --target-immediate
+              Stop as soon as the backup is consistent
+          --exclusive
+              Stop just before the target (time, transaction or position) instead of just after it
+          --target-action <ACTION>
+              What PostgreSQL does when it has reached the target [possible values: pause, shutdown,
+              promote]
+          --tablespace <NAME:LOCATION>
+              Put a tablespace into another directory
+      -j, --jobs <NJOBS>
+              Number of files copied at the same time
+          --jobs-start-batch-period <SECONDS>
+              Period in seconds over which the starts of copy workers are counted
+          --jobs-start-batch-size <NJOBS>
+              Number of copy workers that may start in one such period
+          --bwlimit <KBPS>
+              Limit of the transfer in kilobytes a second, 0 for none
+          --retry-times <N>
+              How many times a copy that failed is tried again
+          --retry-sleep <SECONDS>
+              Seconds between two tries
+          --no-retry
+              Give up at the first failure, the same as --retry-times 0
+      -h, --help
+              Print help
+
+    To the moment before a mistake, on a server of its own:
+      barman restore main latest /srv/pg/restored --target-time '2026-01-31 10:00:00+01:00'
+      --target-action promote
+    Without a target PostgreSQL replays all WAL that is archived. The destination is never the one of a
+    running server.
+    ");
+    assert_snapshot!(site.barman("check -h"), @r"
+    exit code 0
+    -- stdout
+    Tell whether backups can be taken and WAL arrives
+
+    Usage: barman check [OPTIONS] <SERVER_NAME>...
+
+    Arguments:
+      <SERVER_NAME>...  Servers to check, or 'all'
+
+    Options:
+          --nagios                   Answer on one line for Nagios: exit code 0 when all is well, 2 when
+                                     not
+          --check-timeout <SECONDS>  Seconds that the checks of a server may take, 0 for no limit
+      -h, --help                     Print help
+    ");
+}
