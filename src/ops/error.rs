@@ -30,7 +30,7 @@ pub enum Error {
     Pg(#[from] pg::Error),
     /// Files could not be copied.
     #[error(transparent)]
-    Copy(#[from] transfer::Error),
+    Copy(#[from] transfer::smart_copy::Error),
     /// The host of PostgreSQL cannot be reached.
     #[error(transparent)]
     Ssh(#[from] transfer::ssh::Error),

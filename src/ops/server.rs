@@ -7,7 +7,8 @@ use crate::codec::Detector;
 use crate::config::{BackupMethod, Global, Retry, ServerConfig};
 use crate::pg::{self, Client, Conninfo};
 use crate::sys::{Context, Lock};
-use crate::transfer::{self, Endpoint, SmartCopy, SshCommand, StartThrottle};
+use crate::transfer::smart_copy::{self, SmartCopy, StartThrottle};
+use crate::transfer::{Endpoint, SshCommand};
 use crate::wal::{Archive, ArchivePaths};
 
 /// One configured server, with the world to act in.
@@ -59,7 +60,7 @@ impl CopySettings {
     pub fn copy(&self, source: Endpoint, destination: Endpoint, config: &ServerConfig) -> SmartCopy {
         SmartCopy {
             jobs: self.jobs,
-            retry: transfer::Retry { times: self.retry.times, sleep: self.retry.sleep },
+            retry: smart_copy::Retry { times: self.retry.times, sleep: self.retry.sleep },
             network_compression: self.network_compression,
             throttle: self.throttle,
             path_prefix: config.path_prefix().map(str::to_owned),

@@ -24,8 +24,11 @@ pub struct Location {
 impl Location {
     /// What is in the directory `dir`, or is to be put there.
     pub fn inside(endpoint: &Endpoint, dir: &Path) -> Self {
-        let mut path = plain(dir);
-        if path.last() != Some(&b'/') {
+        let dir = simple(dir);
+        // A relative path could be taken for an option or a host, and an empty one must not become the root.
+        let mut path = if dir.is_absolute() { Vec::new() } else { b"./".to_vec() };
+        path.extend(dir.as_os_str().as_bytes());
+        if !path.ends_with(b"/") {
             path.push(b'/');
         }
         Self { endpoint: endpoint.clone(), path }
@@ -35,7 +38,7 @@ impl Location {
     pub fn part_of(endpoint: &Endpoint, dir: &Path, relative: &Path) -> Self {
         let mut location = Self::inside(endpoint, dir);
         location.path.extend(b"./");
-        location.path.extend(plain(relative));
+        location.path.extend(simple(relative).into_os_string().as_bytes());
         location
     }
 
@@ -59,14 +62,9 @@ impl Location {
     }
 }
 
-/// A path without `/./` and `//`, which mean something to rsync, that cannot be taken for an option or a host.
-fn plain(path: &Path) -> Vec<u8> {
-    let path: PathBuf = path.components().collect();
-    let bytes = path.as_os_str().as_bytes();
-    if bytes.starts_with(b"/") || !bytes.iter().any(|byte| b":-".contains(byte)) {
-        return bytes.to_vec();
-    }
-    [b"./", bytes].concat()
+/// A path without `/./` and `//`, which mean something to rsync.
+fn simple(path: &Path) -> PathBuf {
+    path.components().collect()
 }
 
 #[cfg(test)]
@@ -84,6 +82,7 @@ mod tests {
         assert_eq!(Location::inside(&Endpoint::Local, dir).argument(), "/srv/pg/");
         assert_eq!(Location::inside(&Endpoint::Local, Path::new("/")).argument(), "/");
         assert_eq!(Location::inside(&Endpoint::Local, Path::new("-a:b")).argument(), "./-a:b/");
+        assert_eq!(Location::inside(&Endpoint::Local, Path::new("")).argument(), "./", "never the root");
         let control = Location::part_of(&remote(), dir, Path::new("global/pg_control"));
         assert_eq!(control.argument(), " :/srv/pg/./global/pg_control");
     }

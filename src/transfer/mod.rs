@@ -1,20 +1,22 @@
-//! Copying trees of files over rsync and SSH.
+//! Copying trees of files, by rsync, to and from the host that an SSH command reaches.
 //!
-//! [`SmartCopy`] is the whole of a copy: what goes where, by how many workers, and what an earlier copy is good for.
-//! It plans with [`listing`]s, leaves out what [`filter`] says, and runs [`rsync`] over [`ssh`]. All of these are
-//! argument vectors; no shell of this host ever sees them.
+//! [`SmartCopy`](smart_copy::SmartCopy) copies a whole cluster for a backup or a restore. It stands on
+//! [`rsync::Rsync`], one call of rsync as a value, and on what rsync prints: a [`listing`], or the files it
+//! copies and how far it is. [`SshCommand`] is the command of the configuration; it also runs single commands on
+//! the other host. Every program is given its arguments as a vector, runs in a process group of its own without
+//! standard input of ours, and is ended with the work it belongs to.
+//!
+//! rsync 3.0.0 and later do on either side. File names are bytes throughout.
 
 mod endpoint;
 pub mod filter;
 mod lines;
 pub mod listing;
 pub mod rsync;
-mod smart_copy;
+pub mod smart_copy;
 pub mod ssh;
+pub mod words;
 
 pub use endpoint::{Endpoint, Location};
-pub use smart_copy::{
-    CopyItem, CopyReport, CopyStats, Error, ItemKind, Retry, ReuseMode, SmartCopy, StartThrottle,
-    SymbolicLink,
-};
+pub use filter::Filters;
 pub use ssh::SshCommand;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes, Permissions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -55,9 +56,9 @@ impl Sshd {
         .unwrap();
         // Started as root it wants this directory; to anybody else it does not matter.
         let _ = fs::create_dir_all("/run/sshd");
-        let until_closed = r#""$@" 2>/dev/null & read _; kill $!"#;
+        let until_closed = r#""$@" 2>/dev/null & read _; kill $!; rm -rf "$0""#;
         let guard = Command::new("sh")
-            .args(["-c", until_closed, "sh", "/usr/sbin/sshd", "-D", "-e", "-f", &path("sshd_config")])
+            .args(["-c", until_closed, &path(""), "/usr/sbin/sshd", "-D", "-e", "-f", &path("sshd_config")])
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
@@ -204,11 +205,12 @@ pub fn noise(seed: u64, len: usize) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
-/// What is at a path: a directory, or a file with its content and the second of its last change.
+/// What is at a path: a directory, or a file with its size, a hash of its content and the second of its last
+/// change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     Directory { mode: u32 },
-    File { mode: u32, modified_secs: i64, content: Vec<u8> },
+    File { mode: u32, modified_secs: i64, size: u64, hash: u64 },
     Link(PathBuf),
     Other,
 }
@@ -224,7 +226,9 @@ pub fn tree(root: &Path) -> BTreeMap<PathBuf, Node> {
             waiting.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
             Node::Directory { mode }
         } else if metadata.is_file() {
-            Node::File { mode, modified_secs: metadata.mtime(), content: fs::read(&path).unwrap() }
+            let mut hasher = DefaultHasher::new();
+            fs::read(&path).unwrap().hash(&mut hasher);
+            Node::File { mode, modified_secs: metadata.mtime(), size: metadata.len(), hash: hasher.finish() }
         } else if metadata.is_symlink() {
             Node::Link(fs::read_link(&path).unwrap())
         } else {

@@ -1,8 +1,9 @@
-//! The copy engine on real rsync and a real sshd.
+//! Copies by real rsyncs through a real sshd.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::print_stdout, reason = "this is test code")]
+#![allow(clippy::unwrap_used, reason = "this is test code")]
 
 mod backup;
+mod change;
 mod kit;
 mod remote;
 mod restore;

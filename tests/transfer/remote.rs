@@ -1,7 +1,9 @@
 //! The command that reaches the other host.
 
-use barman::transfer::{CopyItem, SmartCopy};
+use barman::transfer::smart_copy::{CopyItem, SmartCopy};
 use barman::transfer::{Endpoint, SshCommand, ssh};
+
+use proptest::prelude::*;
 
 use crate::kit::*;
 
@@ -31,24 +33,36 @@ fn small_files_of_the_other_host_are_read() {
 }
 
 #[test]
-fn rsync_starts_an_ssh_whose_name_and_arguments_are_odd() {
+fn rsync_starts_an_ssh_whose_name_is_odd() {
     let dir = Dir::new();
     let odd = dir.join("it's \"my\" ssh\\program");
-    let expected = "<-i><a 'quoted' \"word\"\\><>";
-    let script = format!(
-        "#!/bin/sh\n[ \"$(printf '<%s>' \"$1\" \"$2\" \"$3\")\" = '{}' ] || exit 99\nshift 3\nexec {} \"$@\"",
-        expected.replace('\'', r"'\''"),
-        Sshd::shared().command()
-    );
-    write(&odd, script);
+    write(&odd, format!("#!/bin/sh\nexec {} \"$@\"", Sshd::shared().command()));
     set_mode(&odd, 0o755);
     write(&dir.join("pg/PG_VERSION"), "15\n");
-    let text = format!(
-        "'{}' -i 'a '\\''quoted'\\'' \"word\"\\' ''",
-        odd.display().to_string().replace('\'', r"'\''")
-    );
+    let text = shell_words::quote(&odd.display().to_string()).into_owned();
     let source = Endpoint::Ssh(SshCommand::parse(&text).unwrap());
     let item = CopyItem::tree("pgdata", dir.join("pg"), dir.join("data"));
     SmartCopy { items: vec![item], ..SmartCopy::new(source, Endpoint::Local) }.run(&context()).unwrap();
     assert_eq!(tree(&dir.join("data")), tree(&dir.join("pg")));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn rsync_gives_ssh_the_very_words_of_the_configuration(words in prop::collection::vec("[^\0]{0,8}", 0..5)) {
+        let dir = Dir::new();
+        let (program, got) = (dir.join("ssh"), dir.join("got"));
+        write(&program, format!("#!/bin/sh\nprintf '%s\\0' \"$@\" > {}\nexit 255", got.display()));
+        set_mode(&program, 0o755);
+        let text = [&[program.display().to_string()], &words[..]].concat();
+        let text = text.iter().map(|word| shell_words::quote(word)).collect::<Vec<_>>().join(" ");
+        let source = Endpoint::Ssh(SshCommand::parse(&text).unwrap());
+        let item = CopyItem::tree("pgdata", dir.join("pg"), dir.join("data"));
+        let copied = SmartCopy { items: vec![item], ..SmartCopy::new(source, Endpoint::Local) }.run(&context());
+        prop_assert!(copied.is_err());
+        let got = String::from_utf8(std::fs::read(got).unwrap()).unwrap();
+        let got: Vec<_> = got.split('\0').take(words.len()).collect();
+        prop_assert_eq!(got, words);
+    }
 }

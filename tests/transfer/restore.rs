@@ -5,7 +5,7 @@ use std::path::Path;
 
 use barman::transfer::Endpoint;
 use barman::transfer::filter::Filters;
-use barman::transfer::{CopyItem, SmartCopy};
+use barman::transfer::smart_copy::{CopyItem, SmartCopy};
 
 use crate::kit::*;
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use barman::sys::{Cancel, Cancelled, Clock, Context, SystemClock};
-use barman::transfer::{CopyItem, Error, Retry, ReuseMode, SmartCopy};
+use barman::transfer::smart_copy::{CopyItem, Error, Retry, ReuseMode, SmartCopy};
 use barman::transfer::{Endpoint, SshCommand};
 use barman::types::Timestamp;
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::BackupOptions;
 use crate::catalog::{BackupInfo, DirectoryForm, Layout};
 use crate::ops::CopySettings;
-use crate::transfer::CopyItem;
-use crate::transfer::filter::Filters;
+use crate::transfer::Filters;
+use crate::transfer::smart_copy::CopyItem;
 use crate::types::PgVersion;
 
 /// The items of a copy: tablespaces, the data directory, the configuration files outside of it, and the control
@@ -95,12 +95,12 @@ mod tests {
     use super::*;
     use crate::catalog::Tablespace;
     use crate::config::{Retry, ReuseBackup};
-    use crate::transfer::ItemKind;
+    use crate::transfer::smart_copy::ItemKind;
 
     fn options() -> BackupOptions {
         let copy = CopySettings {
             jobs: 1,
-            throttle: crate::transfer::StartThrottle::default(),
+            throttle: crate::transfer::smart_copy::StartThrottle::default(),
             bandwidth_limit: 100,
             tablespace_limits: [("slow".to_owned(), 7)].into(),
             retry: Retry { times: 0, sleep: std::time::Duration::ZERO },

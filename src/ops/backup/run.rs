@@ -12,7 +12,8 @@ use crate::ops::disk_use::{self, DiskUse};
 use crate::ops::{Error, Server};
 use crate::pg::{self, Client};
 use crate::sys::Cancel;
-use crate::transfer::{self, CopyReport, Endpoint, ReuseMode, SmartCopy, SymbolicLink};
+use crate::transfer::Endpoint;
+use crate::transfer::smart_copy::{self, CopyReport, ReuseMode, SmartCopy, SymbolicLink};
 use crate::types::{BackupId, BackupStatus, ByteSize, HumanDuration, Lsn, Timestamp, WalSegment};
 
 /// The mode that records of this method carry.
@@ -204,13 +205,25 @@ impl<'a> BackupRun<'a> {
     }
 
     fn warn_of_what_was_not_copied(&self, report: &CopyReport) {
-        if !report.links.is_empty() {
-            let line =
-                |link: &SymbolicLink| format!("\n\t{} -> {}", link.path.display(), link.target.display());
-            let list: String = report.links.iter().map(line).collect();
+        let line = |link: &SymbolicLink| format!("\n\t{} -> {}", link.path.display(), link.target.display());
+        let (followed, dangling): (Vec<&SymbolicLink>, _) = report.links.iter().partition(|link| link.copied);
+        if !followed.is_empty() {
+            let list: String = followed.into_iter().map(line).collect();
             self.server.warning(format!(
                 "The data directory holds symbolic links. What they point to was copied in their place, and will be \
                  restored there:{list}"
+            ));
+        }
+        if !dangling.is_empty() {
+            let list: String = dangling.into_iter().map(line).collect();
+            self.server.warning(format!(
+                "The data directory holds symbolic links that point to nothing; they are not in the backup:{list}"
+            ));
+        }
+        for path in &report.missing {
+            self.server.warning(format!(
+                "the configuration file '{}' does not exist and was not copied",
+                path.display()
             ));
         }
         let includes = items::uncopied_includes(&self.backup);
@@ -304,7 +317,7 @@ impl<'a> BackupRun<'a> {
     }
 }
 
-fn times(stats: transfer::CopyStats) -> RsyncTimes {
+fn times(stats: smart_copy::CopyStats) -> RsyncTimes {
     RsyncTimes {
         total: stats.total,
         workers: stats.workers,

@@ -11,8 +11,8 @@ use super::settings::{self, Setting};
 use super::wal_files;
 use crate::catalog::DirectoryForm;
 use crate::ops::{CopySettings, Error, Server};
-use crate::transfer::filter::Filters;
-use crate::transfer::{CopyItem, Endpoint, SmartCopy};
+use crate::transfer::smart_copy::{CopyItem, SmartCopy};
+use crate::transfer::{Endpoint, Filters};
 use crate::view::ConfigurationLine;
 
 /// The file that tells an unfinished restore from a stranger's directory.

@@ -4,10 +4,10 @@ mod failure;
 mod itemized;
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
+use std::io::Write;
 
 pub use failure::{Error, Failure, Reason};
-pub use itemized::Itemized;
+pub use itemized::{Item, Itemized};
 
 use super::endpoint::Location;
 use super::filter::Filters;
@@ -124,11 +124,6 @@ impl Rsync {
         };
         failure::judge(finished?)
     }
-
-    /// Runs it to the end, caring for nothing but success.
-    pub fn run_silently(&self, processes: &dyn Processes, cancel: &Cancel) -> Result<(), Error> {
-        self.run(&[], &mut io::sink(), processes, cancel).map(drop)
-    }
 }
 
 impl From<process::Error> for Error {
@@ -184,5 +179,38 @@ mod tests {
             .location(Location::inside(&Endpoint::Local, Path::new("/a")))
             .location(Location::inside(&Endpoint::Local, Path::new("/b")));
         assert_eq!(rsync.to_command().args, ["/a/", "/b/"]);
+    }
+
+    /// A machine with nothing installed.
+    struct Bare;
+
+    impl Processes for Bare {
+        fn stream(
+            &self,
+            command: &Command,
+            _: &mut dyn Write,
+            _: &Cancel,
+        ) -> Result<Finished, process::Error> {
+            Err(process::Error::NotFound(command.program.clone()))
+        }
+
+        fn feed(&self, command: &Command, _: &[u8], _: &Cancel) -> Result<Finished, process::Error> {
+            Err(process::Error::NotFound(command.program.clone()))
+        }
+
+        fn spawn_detached(&self, _: &Command, _: bool) -> Result<(), process::Error> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_host_without_rsync_is_told_to_install_it() {
+        for names in [&b""[..], b"PG_VERSION\0"] {
+            let error = Rsync::new().run(names, &mut Vec::new(), &Bare, &Cancel::default()).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "program 'rsync' not found on this host: install rsync, or set 'path_prefix'"
+            );
+        }
     }
 }

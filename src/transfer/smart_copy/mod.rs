@@ -13,23 +13,28 @@
 //! running server everything may change meanwhile: a file is copied as it is when its turn comes, one that has
 //! vanished is passed over. Nothing is ever written into a file that the destination shares with the reference.
 
+mod analysis;
+mod copying;
 mod file_list;
 mod meter;
 mod plan;
 mod pool;
+mod runner;
 mod stats;
-mod work;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use plan::SymbolicLink;
 pub use pool::StartThrottle;
 pub use stats::CopyStats;
 
+use copying::Copied;
+use runner::Runner;
+
 use super::filter::Filters;
 use super::{Endpoint, listing, rsync};
-use crate::sys::{Cancelled, Context, fs};
+use crate::sys::{Cancel, Cancelled, Context, fs};
 use crate::types::Timestamp;
 
 /// A copy, as it is planned.
@@ -84,7 +89,31 @@ impl SmartCopy {
     /// # Errors
     /// The first failure that the retries did not heal.
     pub fn run(&self, context: &Context) -> Result<CopyReport, Error> {
-        work::run(self, context)
+        if let (Endpoint::Ssh(_), Endpoint::Ssh(_)) = (&self.source, &self.destination) {
+            return Err(Error::TwoRemotes);
+        }
+        let stop = Cancel::default();
+        let token = stop.clone();
+        let _stopper = context.cancel.break_with(move || token.cancel());
+        let result = self.run_until(stop, context);
+        context.cancel.check()?;
+        result
+    }
+
+    fn run_until(&self, stop: Cancel, context: &Context) -> Result<CopyReport, Error> {
+        let begin = Instant::now();
+        let runner = Runner::new(self, context, stop);
+        let mut trees = analysis::list_trees(&runner)?;
+        let links = trees.iter_mut().flat_map(|tree| std::mem::take(&mut tree.plan.links)).collect();
+        let analyses: Vec<_> = trees.iter().map(|tree| tree.span).collect();
+        copying::purge(&runner, &trees)?;
+        let mut all = Copied::default();
+        copying::copy_trees(&runner, trees)?.into_iter().for_each(|copied| all.add(copied));
+        copying::copy_files(&runner)?.into_iter().for_each(|copied| all.add(copied));
+        let Copied { spans, missing, files, bytes, copied_bytes } = all;
+        let labels: Vec<_> = self.items.iter().map(|item| item.label.clone()).collect();
+        let stats = stats::add_up(begin, runner.workers(), &labels, &analyses, &spans);
+        Ok(CopyReport { stats, links, missing, files, bytes, copied_bytes })
     }
 }
 
@@ -186,7 +215,8 @@ pub struct Retry {
 pub struct CopyReport {
     /// Where the time went.
     pub stats: CopyStats,
-    /// Symbolic links of the source whose targets were copied in their place.
+    /// Symbolic links of the source, but those of tablespaces and of directories of which nothing is copied: what
+    /// they point to was copied in their place.
     pub links: Vec<SymbolicLink>,
     /// Files that were optional, and are missing.
     pub missing: Vec<PathBuf>,
@@ -249,5 +279,10 @@ pub enum Error {
 impl Error {
     fn is_retryable(&self) -> bool {
         matches!(self, Self::Transfer { source, .. } if source.is_retryable())
+    }
+
+    fn is_no_such_directory(&self) -> bool {
+        matches!(self, Self::Transfer { source: rsync::Error::Failed(failure), .. }
+            if failure.reason == rsync::Reason::NoSuchDirectory)
     }
 }

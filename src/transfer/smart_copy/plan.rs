@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -21,6 +21,8 @@ pub struct SymbolicLink {
     pub path: PathBuf,
     /// What it points to, as it says.
     pub target: PathBuf,
+    /// Whether that is a file or a directory, and is copied; else there is nothing to copy.
+    pub copied: bool,
 }
 
 /// The files that a copy of one tree is compared with: an earlier copy of it, or what the destination holds.
@@ -55,7 +57,7 @@ pub(super) struct Plan {
     pub safe: Vec<FileList>,
     /// Files that must be read to know whether they have changed.
     pub check: Vec<FileList>,
-    /// Links whose targets are copied.
+    /// Links that are not copied as such.
     pub links: Vec<SymbolicLink>,
 }
 
@@ -69,9 +71,8 @@ pub(super) struct Planner<'a> {
     safe: Dealer,
     check: Dealer,
     directories: FileList,
-    links: Vec<SymbolicLink>,
-    /// Names of the links to be listed anew, as what they point to.
-    followed: FileList,
+    /// By name. What they point to is listed in their place, when all the rest is.
+    links: BTreeMap<Vec<u8>, SymbolicLink>,
     root_listed: bool,
     /// Size of the files so far.
     pub bytes: u64,
@@ -94,8 +95,7 @@ impl<'a> Planner<'a> {
             safe: Dealer::new(workers),
             check: Dealer::new(workers),
             directories: FileList::default(),
-            links: Vec::new(),
-            followed: FileList::default(),
+            links: BTreeMap::new(),
             root_listed: false,
             bytes: 0,
         }
@@ -104,6 +104,9 @@ impl<'a> Planner<'a> {
     /// Takes the next entry of the listing in.
     pub fn add(&mut self, entry: Entry) {
         let Entry { kind, stamp, name } = entry;
+        if let (Some(link), Kind::Directory | Kind::File) = (self.links.get_mut(&name), &kind) {
+            link.copied = true;
+        }
         match kind {
             Kind::Directory if name == b"." => self.root_listed = true,
             Kind::Directory => self.directories.push_directory(&name),
@@ -126,9 +129,9 @@ impl<'a> Planner<'a> {
         if self.filters.empties(name) {
             self.directories.push_directory(name);
         } else if !of_tablespace {
-            self.followed.push_directory(name);
             let target = PathBuf::from(OsStr::from_bytes(target));
-            self.links.push(SymbolicLink { path: self.root.join(path), target });
+            let link = SymbolicLink { path: self.root.join(path), target, copied: false };
+            self.links.insert(name.to_vec(), link);
         }
     }
 
@@ -147,9 +150,11 @@ impl<'a> Planner<'a> {
         self.root_listed
     }
 
-    /// The names, each ended by a zero byte, of the links whose targets have to be listed too.
-    pub fn take_followed(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.followed).names
+    /// The links whose targets have to be listed too, in the form in which rsync reads names.
+    pub fn links_to_follow(&self) -> Vec<u8> {
+        let mut list = FileList::default();
+        self.links.keys().for_each(|name| list.push_directory(name));
+        list.names
     }
 
     /// The plan, once everything is listed.
@@ -164,7 +169,7 @@ impl<'a> Planner<'a> {
         if let Some(first) = safe.iter_mut().chain(&mut check).next() {
             first.bring_root();
         }
-        Plan { safe, check, links: self.links }
+        Plan { safe, check, links: self.links.into_values().collect() }
     }
 }
 
@@ -262,16 +267,22 @@ mod tests {
             link("pg_wal", "/wal"),
             link("pg_tblspc/16385", "/ts"),
             link("conf.d", "/etc/pg"),
+            link("dangling", "nowhere"),
             other("pipe", Kind::Special),
         ];
         let filters = Filters::backup_of_pgdata();
         let mut planner = Planner::new(Path::new("/pg"), &filters, &Reference::Nothing, None, 4);
         entries.into_iter().for_each(|entry| planner.add(entry));
-        assert_eq!(planner.take_followed(), b"conf.d\0");
-        assert!(planner.take_followed().is_empty());
+        assert_eq!(planner.links_to_follow(), b"conf.d\0dangling\0");
+        planner.add(other("conf.d", Kind::Directory));
         let plan = planner.finish();
-        assert_eq!(names(&plan.safe), [["./pg_wal"]]);
-        assert_eq!(plan.links, [SymbolicLink { path: "/pg/conf.d".into(), target: "/etc/pg".into() }]);
+        assert_eq!(names(&plan.safe), [["./pg_wal", "conf.d"]]);
+        let link = |path: &str, target: &str, copied| SymbolicLink {
+            path: path.into(),
+            target: target.into(),
+            copied,
+        };
+        assert_eq!(plan.links, [link("/pg/conf.d", "/etc/pg", true), link("/pg/dangling", "nowhere", false)]);
     }
 
     #[test]
