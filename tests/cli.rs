@@ -390,8 +390,8 @@ fn mistakes_in_the_configuration_are_told_with_their_place() {
     -- stdout
     main -  (WARNING: disabled)
     -- stderr
-    WARNING: Invalid configuration option "bar" in [main] section.
-    WARNING: Ignoring invalid configuration value 'many' for key parallel_jobs in [main] section: invalid literal for int() with base 10: 'many'
+    WARNING: Invalid configuration option "bar" in [main] section. ('~/barman.conf' line 7)
+    WARNING: Ignoring invalid configuration value 'many' for key parallel_jobs in [main] section: invalid literal for int() with base 10: 'many' ('~/barman.conf' line 6)
     WARNING: No archiver enabled for server 'main'. Please turn on 'archiver', 'streaming_archiver' or both
     WARNING: Forcing 'archiver = on'
     "#);

@@ -42,7 +42,7 @@ impl App {
         let config = main_file.load_servers(&files)?;
         for notice in &config.warnings {
             match notice.audience {
-                Audience::Everyone => context.events.say(notice.severity, &notice.text),
+                Audience::Everyone => context.events.say(notice.severity, &notice.to_string()),
                 Audience::Log => tracing::warn!("{notice}"),
             }
         }
