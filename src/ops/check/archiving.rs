@@ -15,12 +15,12 @@ pub fn check_wal_arrives(
     timeout: Option<Duration>,
     rows: &mut Rows,
 ) -> Result<(), Error> {
+    // Nothing is done with a server whose configuration has errors.
+    let provokes = !server.config.is_disabled() && server.ensure_directories().is_ok();
     if !is_empty(server)? {
         return Ok(());
     }
     let waits = server.catalog()?.load().backups.iter().any(|b| b.status == BackupStatus::WaitingForWals);
-    // Nothing is done with a server whose configuration has errors.
-    let provokes = !server.config.is_disabled() && server.ensure_directories().is_ok();
     if waits || (provokes && provoke(server, postgres, timeout)?) {
         return Ok(());
     }
