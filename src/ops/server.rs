@@ -144,6 +144,8 @@ impl<'a> Server<'a> {
 
     /// Makes the directories that the configuration names and that are not there yet.
     pub fn ensure_directories(&self) -> Result<(), crate::sys::fs::Error> {
+        // A home that is not there is a file system that is not mounted: nothing may be made in its place.
+        self.context.files.metadata(&self.global.barman_home)?;
         self.config.directories().iter().try_for_each(|(_, dir)| self.context.files.create_dir_all(dir))
     }
 
