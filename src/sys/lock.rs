@@ -1,7 +1,7 @@
 //! Lock files that exclude the Python Barman too: same names, same `flock(2)`, the owner's pid inside.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -35,6 +35,7 @@ pub enum Error {
 pub struct Lock {
     file: File,
     path: PathBuf,
+    note: String,
 }
 
 impl Lock {
@@ -57,8 +58,9 @@ impl Lock {
             // Python Barman's cron unlinks free lock files: between our open and our lock the name may have come
             // to mean another file, on which the next program would take a lock of its own.
             if is_same_file(&file, path) {
-                write_pid(&file).map_err(|source| error(path, source))?;
-                return Ok(Some(Self { file, path: path.to_owned() }));
+                let note = read_note(&file).map_err(|source| error(path, source))?;
+                write_pid(&file, "").map_err(|source| error(path, source))?;
+                return Ok(Some(Self { file, path: path.to_owned(), note }));
             }
         }
     }
@@ -73,6 +75,17 @@ impl Lock {
             cancel.sleep(pause)?;
             pause = (pause * 2).min(Duration::from_millis(100));
         }
+    }
+
+    /// The note of the last holder: what [`Lock::leave_note`] wrote, unless somebody has held the lock since.
+    pub fn note(&self) -> &str {
+        &self.note
+    }
+
+    /// Leaves a line for the next holder, behind the pid. Whoever takes the lock wipes it, the Python Barman too:
+    /// so a note says at the same time that nobody was there in between.
+    pub fn leave_note(&self, note: &str) -> Result<(), Error> {
+        write_pid(&self.file, note).map_err(|source| error(&self.path, source))
     }
 
     /// Removes the file while the lock is held; for locks whose subject is gone, as that of a deleted backup.
@@ -104,11 +117,19 @@ fn is_same_file(file: &File, path: &Path) -> bool {
     }
 }
 
-fn write_pid(mut file: &File) -> io::Result<()> {
-    let line = format!("{}\n", process::id());
+/// The second line of the file: the first is the pid of the last holder.
+fn read_note(file: &File) -> io::Result<String> {
+    let mut head = Vec::new();
+    file.take(256).read_to_end(&mut head)?;
+    Ok(String::from_utf8_lossy(&head).lines().nth(1).unwrap_or_default().to_owned())
+}
+
+fn write_pid(mut file: &File, note: &str) -> io::Result<()> {
+    let text = format!("{}\n{note}", process::id());
+    // Shortened first: no crash in between can make the old note look like the new holder's.
+    file.set_len(0)?;
     file.rewind()?;
-    file.write_all(line.as_bytes())?;
-    file.set_len(line.len() as u64)
+    file.write_all(text.as_bytes())
 }
 
 fn error(path: &Path, source: io::Error) -> Error {
@@ -132,6 +153,19 @@ mod tests {
         drop(lock);
         assert_eq!(holder(&path), None);
         assert!(Lock::try_acquire(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_note_is_there_for_the_next_holder_and_gone_for_the_one_after() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".main-xlogdb.lock");
+        let take = || Lock::try_acquire(&path).unwrap().unwrap();
+        take().leave_note("all is well").unwrap();
+        assert_eq!([(); 2].map(|()| take().note().to_owned()), ["all is well", ""]);
+        // As the Python Barman writes.
+        take().leave_note("all is well").unwrap();
+        std::fs::write(&path, "4711\n").unwrap();
+        assert_eq!(take().note(), "");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::archive_lock::ArchiveLock;
 use super::catalogue::{Catalogue, Filling};
 use super::error::Error;
 use super::history::{Ancestor, TimelineHistory};
@@ -11,7 +12,7 @@ use super::totals::Totals;
 use super::xlogdb::{XlogDbEntry, modified_seconds};
 use crate::codec::{self, Detector};
 use crate::sys::fs::{self, File, PathContext, read_head};
-use crate::sys::{Cancel, Context, Files, Lock};
+use crate::sys::{Cancel, Context, Files};
 use crate::types::{Lsn, Timeline, WalName, WalSegment};
 
 /// Longest line of xlog.db that a crash can have cut; a longer one is something else.
@@ -120,13 +121,18 @@ impl Archive {
     ///
     /// Python Barman takes the same lock for every look at the list. Hold it briefly.
     pub fn open(&self) -> Result<OpenArchive<'_>, Error> {
-        let lock = self.lock()?;
+        let mut lock = self.lock()?;
         let path = &self.paths.xlogdb;
         let catalogue = match self.files.exists(path)? {
-            true => self.open_mended()?,
+            true => {
+                let catalogue = self.open_mended()?;
+                lock.is_complete &= catalogue.was_current();
+                catalogue
+            }
             false => {
                 self.files.create_dir_all(fs::parent(path))?;
                 let catalogue = self.list_files()?.0;
+                lock.is_complete = true;
                 // The name before 3.13; Barman makes the list anew too and removes the old one.
                 self.files.remove_file_if_exists(&self.paths.wals_dir.join("xlog.db"))?;
                 catalogue
@@ -137,14 +143,16 @@ impl Archive {
 
     /// Makes xlog.db anew from the files, and tells what they are.
     pub fn rebuild(&self) -> Result<Totals, Error> {
-        let _lock = self.lock()?;
+        let mut lock = self.lock()?;
         self.files.create_dir_all(fs::parent(&self.paths.xlogdb))?;
-        Ok(self.list_files()?.1)
+        let totals = self.list_files()?.1;
+        lock.is_complete = true;
+        Ok(totals)
     }
 
-    fn lock(&self) -> Result<Lock, Error> {
+    fn lock(&self) -> Result<ArchiveLock, Error> {
         let name = format!(".{}-xlogdb.lock", self.paths.server);
-        Ok(Lock::acquire(&self.paths.lock_dir.join(name), &self.cancel)?)
+        Ok(ArchiveLock::acquire(&self.paths.lock_dir.join(name), &self.cancel)?)
     }
 
     fn open_mended(&self) -> Result<Catalogue, Error> {
@@ -188,7 +196,7 @@ impl Archive {
     /// Lists `wals/` into a new xlog.db, ascending: histories stand before the directories of their timeline.
     fn list_files(&self) -> Result<(Catalogue, Totals), Error> {
         let mut totals = Totals::default();
-        let catalogue = Catalogue::create(&self.files, &self.paths.server, &self.paths.xlogdb, |out| {
+        let mut catalogue = Catalogue::create(&self.files, &self.paths.server, &self.paths.xlogdb, |out| {
             let mut top = BTreeSet::new();
             self.files.visit(&self.paths.wals_dir, |name, kind| {
                 top.extend(name.into_string().ok().filter(|_| kind.is_dir() || kind.is_file()));
@@ -202,6 +210,8 @@ impl Archive {
             }
             Ok(())
         })?;
+        catalogue.set_complete(true);
+        catalogue.save_index();
         Ok((catalogue, totals))
     }
 
@@ -221,6 +231,27 @@ impl Archive {
         let entry = self.describe(name)?;
         totals.count(&entry.name, entry.size);
         Ok(out.write(format!("{entry}\n").as_bytes())?)
+    }
+
+    /// The directories below `wals/` that may hold files and whose last change is not before `since`, in seconds since
+    /// 1970, ascending. `wals/` itself is the empty path.
+    pub(super) fn directories_changed_since(&self, since: i64) -> Result<BTreeSet<PathBuf>, Error> {
+        let mut directories = BTreeSet::from([PathBuf::new()]);
+        self.files.visit(&self.paths.wals_dir, |name, kind| {
+            directories.extend(kind.is_dir().then(|| PathBuf::from(name)));
+        })?;
+        let mut failed = Ok(());
+        directories.retain(|directory| {
+            match self.files.symlink_metadata(&self.paths.wals_dir.join(directory)) {
+                Ok(found) => found.is_some_and(|found| found.mtime() >= since),
+                Err(error) => {
+                    failed = Err(error);
+                    false
+                }
+            }
+        });
+        failed?;
+        Ok(directories)
     }
 
     /// The WAL files in a directory below `wals/`, ascending; what lies where it does not belong is left out. What

@@ -33,6 +33,27 @@ impl Catalogue {
         Ok(Self { files: files.clone(), server: server.to_owned(), path: path.to_owned(), file, index })
     }
 
+    /// Whether xlog.db was found as ours left it.
+    pub fn was_current(&self) -> bool {
+        self.index.was_current()
+    }
+
+    /// Tells whether every file of the archive has its line; from now on the index remembers that.
+    pub fn set_complete(&mut self, is_complete: bool) {
+        self.index.set_complete(is_complete);
+    }
+
+    /// The time, in seconds since 1970, up to which everything in the archive is known to have its line: that of the
+    /// last change of xlog.db when it was known to be complete. `None` when that was never known of this file.
+    pub fn complete_until(&self) -> Option<i64> {
+        self.index.complete_until()
+    }
+
+    /// Has the index remember what is known now.
+    pub fn save_index(&mut self) {
+        self.index.save(&self.files, &self.file);
+    }
+
     /// Fails with the first line that is none, when there is one.
     ///
     /// Questions are refused then: an answer that leaves out a file would be believed. Archiving goes on: it only
@@ -131,7 +152,7 @@ impl Catalogue {
             self.files.sync(&self.file, &self.path)?;
         }
         if !appended.lines.is_empty() {
-            self.index.save(&self.files, &self.file);
+            self.save_index();
         }
         Ok(())
     }
@@ -140,7 +161,7 @@ impl Catalogue {
     /// new one. Lines that are none are kept as they are.
     pub fn rewrite(&mut self, mut keep: impl FnMut(Fields<'_>) -> bool) -> Result<(), Error> {
         let mut lines = BufReader::with_capacity(1 << 20, self.files.open(&self.path)?);
-        *self = Self::create(&self.files, &self.server, &self.path, |out| {
+        let new = Self::create(&self.files, &self.server, &self.path, |out| {
             let mut line = Vec::new();
             while lines.read_until(b'\n', &mut line).at("read", &self.path)? > 0 {
                 let text = line.strip_suffix(b"\n").unwrap_or(&line);
@@ -151,10 +172,13 @@ impl Catalogue {
             }
             Ok(())
         })?;
+        let old = std::mem::replace(self, new);
+        self.index.inherit_completeness(&old.index);
+        self.save_index();
         Ok(())
     }
 
-    /// Makes xlog.db from the lines that `fill` writes, replacing the one that is there.
+    /// Makes xlog.db from the lines that `fill` writes, replacing the one that is there. The index is not saved yet.
     pub fn create(
         files: &Files,
         server: &str,
@@ -178,15 +202,13 @@ impl Catalogue {
         }
         let index = made?;
         let (files, server, path) = (files.clone(), server.to_owned(), path.to_owned());
-        let mut catalogue = Self { files, server, path, file, index };
-        catalogue.index.save(&catalogue.files, &catalogue.file);
-        Ok(catalogue)
+        Ok(Self { files, server, path, file, index })
     }
 
     /// Asks the index; when it is damaged, makes a new one and asks again.
     fn ask<T>(&mut self, question: impl Fn(&Self) -> Result<T, Failed>) -> Result<T, Error> {
         match question(self) {
-            Err(Failed::Index) => self.index = Index::build(&self.files, &self.file, &self.path)?,
+            Err(Failed::Index) => self.index = self.rebuilt_index()?,
             Err(Failed::Other(error)) => return Err(error),
             Ok(answer) => return Ok(answer),
         }
@@ -194,6 +216,10 @@ impl Catalogue {
             Failed::Index => Error::Index { server: self.server.clone(), path: self.path.clone() },
             Failed::Other(error) => error,
         })
+    }
+
+    fn rebuilt_index(&self) -> Result<Index, fs::Error> {
+        Index::build(&self.files, &self.file, &self.path, Some(&self.index))
     }
 
     fn text(&self, start: u64, end: u64) -> Result<Vec<u8>, fs::Error> {

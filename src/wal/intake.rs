@@ -119,10 +119,10 @@ pub fn archive_incoming(
         context,
         archive,
         settings,
-        known_directories: BTreeSet::new(),
+        synced_directories: BTreeSet::new(),
         report: IntakeReport::default(),
     };
-    intake.mend_last_directory()?;
+    intake.list_what_is_unlisted()?;
     intake.archive(&incoming.wals, tell)?;
     intake.set_unknown_aside(&incoming.unknown)?;
     if !incoming.unknown.is_empty() {
@@ -135,8 +135,8 @@ struct Intake<'a> {
     context: &'a Context,
     archive: &'a Archive,
     settings: &'a IncomingSettings,
-    /// Directories below `wals/` in which this run has seen to it that every file has a line.
-    known_directories: BTreeSet<PathBuf>,
+    /// Directories below `wals/` of which this run has made sure that the disk keeps their names.
+    synced_directories: BTreeSet<PathBuf>,
     report: IntakeReport,
 }
 
@@ -173,14 +173,12 @@ impl Intake<'_> {
         Ok(())
     }
 
-    /// Lists what a program that was killed has archived last and not listed, even when nothing new has come.
-    fn mend_last_directory(&mut self) -> Result<(), Error> {
-        if self.context.files.exists(&self.archive.paths.xlogdb)? {
-            let mut open = self.archive.open()?;
-            if let Some(directory) = open.last_directory()? {
-                open.list_unlisted(&directory)?;
-                self.known_directories.insert(directory);
-            }
+    /// Lists what a program that was killed has archived and not listed, even when nothing new has come.
+    fn list_what_is_unlisted(&self) -> Result<(), Error> {
+        let (files, paths) = (&self.context.files, self.archive.paths());
+        // Nothing is made where nothing was ever archived.
+        if files.exists(&paths.xlogdb)? || files.exists(&paths.wals_dir)? {
+            self.archive.open()?.list_what_is_unlisted()?;
         }
         Ok(())
     }
@@ -383,24 +381,18 @@ impl Intake<'_> {
         result.and(concluded)
     }
 
-    /// Publishes the new files of a wave, and sees to it that what was there before is listed. Tells how many of
-    /// the new files are there for good.
+    /// Publishes the new files of a wave. Tells how many of them are there for good.
     fn publish(
         &mut self,
         wave: &[Source],
         publications: &[Publication],
     ) -> Result<(usize, Result<(), Error>), Error> {
-        let mut open = self.archive.open()?;
+        let (published, result) = self.archive.open()?.publish(publications);
         let directories: BTreeSet<PathBuf> = wave.iter().map(|source| directory_of(source.name)).collect();
-        let mut new_directories = directories.difference(&self.known_directories).peekable();
-        let has_new_directories = new_directories.peek().is_some();
-        new_directories.try_for_each(|directory| open.list_unlisted(directory))?;
-        let (published, result) = open.publish(publications);
-        drop(open);
-        if has_new_directories {
+        if !directories.is_subset(&self.synced_directories) {
             self.context.files.sync_dir(&self.archive.paths.wals_dir)?;
+            self.synced_directories.extend(directories);
         }
-        self.known_directories.extend(directories);
         Ok((published, result))
     }
 

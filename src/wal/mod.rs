@@ -1,6 +1,7 @@
 //! The write-ahead log of a server: how it comes in, how it is kept, how it is found.
 
 mod archive;
+mod archive_lock;
 mod catalogue;
 mod error;
 mod history;

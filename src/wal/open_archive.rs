@@ -2,14 +2,18 @@ use std::collections::BTreeSet;
 use std::ops::{Bound, RangeBounds};
 use std::path::{Path, PathBuf};
 
-use super::archive::{Archive, directory_of};
+use super::archive::Archive;
+use super::archive_lock::ArchiveLock;
 use super::catalogue::{Catalogue, Entries};
 use super::error::Error;
 use super::names::NameRange;
 use super::totals::{Tally, Totals};
 use super::xlogdb::XlogDbEntry;
-use crate::sys::{Lock, fs};
+use crate::sys::fs;
 use crate::types::{Timeline, WalName, WalSegment};
+
+/// By how much the clocks may differ that date directories and xlog.db: those of two file servers, at worst.
+const CLOCKS_DIFFER_SECS: i64 = 3600;
 
 /// The archive with its list open and locked: everything that asks the list, and every change.
 ///
@@ -18,7 +22,7 @@ use crate::types::{Timeline, WalName, WalSegment};
 pub struct OpenArchive<'a> {
     archive: &'a Archive,
     catalogue: Catalogue,
-    _lock: Lock,
+    lock: ArchiveLock,
 }
 
 /// A file to be put into the archive.
@@ -45,8 +49,9 @@ pub struct Removed {
 }
 
 impl<'a> OpenArchive<'a> {
-    pub(super) fn new(archive: &'a Archive, catalogue: Catalogue, lock: Lock) -> Self {
-        Self { archive, catalogue, _lock: lock }
+    pub(super) fn new(archive: &'a Archive, mut catalogue: Catalogue, lock: ArchiveLock) -> Self {
+        catalogue.set_complete(lock.is_complete);
+        Self { archive, catalogue, lock }
     }
 
     /// The lines whose names lie in the range, ascending.
@@ -181,9 +186,28 @@ impl<'a> OpenArchive<'a> {
         Ok(self.archive.files.rename(&publication.temporary, &path)?)
     }
 
-    /// Adds the lines that are missing for files in a directory below `wals/`: Python Barman, killed at the right
-    /// moment, leaves a file without one.
-    pub(super) fn list_unlisted(&mut self, directory: &Path) -> Result<(), Error> {
+    /// Sees to it that every file of the archive has its line. The Python Barman, killed at the right moment, leaves
+    /// one without, anywhere: it writes the line after the file.
+    ///
+    /// Costs nothing when no other program has held the lock since this was last known, which is nearly always.
+    /// Otherwise looks into the directories that have changed since then.
+    pub(super) fn list_what_is_unlisted(&mut self) -> Result<(), Error> {
+        if self.lock.is_complete {
+            return Ok(());
+        }
+        let since = self.catalogue.complete_until().map_or(i64::MIN, |moment| moment - CLOCKS_DIFFER_SECS);
+        for directory in self.archive.directories_changed_since(since)? {
+            self.archive.cancel.check()?;
+            self.list_unlisted(&directory)?;
+        }
+        self.lock.is_complete = true;
+        self.catalogue.set_complete(true);
+        self.catalogue.save_index();
+        Ok(())
+    }
+
+    /// Adds the lines that are missing for files in a directory below `wals/`.
+    fn list_unlisted(&mut self, directory: &Path) -> Result<(), Error> {
         let mut unlisted = self.archive.names_in(directory)?;
         let (Some(first), Some(last)) = (unlisted.first().copied(), unlisted.last().copied()) else {
             return Ok(());
@@ -206,12 +230,6 @@ impl<'a> OpenArchive<'a> {
             unlisted.iter().map(|name| self.archive.describe(*name)).collect::<Result<Vec<_>, _>>()?;
         let appended = self.catalogue.append(&entries)?;
         self.catalogue.keep(&appended, entries.len())
-    }
-
-    /// The directory below `wals/` where the last listed segment lies.
-    pub(super) fn last_directory(&mut self) -> Result<Option<PathBuf>, Error> {
-        let last = self.catalogue.last_segment(&NameRange::new(&..))?.and_then(|entry| entry.wal_name());
-        Ok(last.map(directory_of))
     }
 
     /// Takes the files that `is_condemned` tells out of the archive: first all their lines, then the files, one by
@@ -240,6 +258,11 @@ impl<'a> OpenArchive<'a> {
         }
         self.catalogue.rewrite(|line| line.name.parse().is_ok_and(|name| !names.contains(&name)))?;
         self.remove_files(names, &mut removed);
+        if !removed.failed.is_empty() {
+            // Listed again by the next run, and so within reach of the next removal.
+            self.lock.is_complete = false;
+            self.catalogue.set_complete(false);
+        }
         Ok(removed)
     }
 

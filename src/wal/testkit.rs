@@ -85,6 +85,14 @@ impl Yard {
         fs::File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
     }
 
+    /// Does to the archive what the Python Barman does that is killed after the file and before its line.
+    pub fn python_archives_and_is_killed(&self, name: &str) {
+        fs::write(self.path(".main-xlogdb.lock"), "4711\n").unwrap();
+        let path = self.archive().path_of(name.parse().unwrap());
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "Python was killed here").unwrap();
+    }
+
     pub fn run(&self) -> Result<IntakeReport, Error> {
         archive_incoming(&self.context, &self.archive(), &self.settings, &mut |_| {})
     }

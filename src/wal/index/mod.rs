@@ -108,31 +108,39 @@ pub(super) struct Index {
     pending: Vec<Block>,
     header: Header,
     late: OnceCell<Vec<Block>>,
+    /// Whether xlog.db was found as it was last indexed.
+    was_current: bool,
+    /// Whether every file of the archive has its line now.
+    is_complete: bool,
 }
 
 impl Index {
     /// The index of an empty file at `xlogdb_path`, not saved yet.
     pub fn new(xlogdb_path: &Path) -> Self {
         let (header, late) = (Header::default(), OnceCell::new());
-        Self { path: path_beside(xlogdb_path), file: None, saved: 0, pending: Vec::new(), header, late }
+        let path = path_beside(xlogdb_path);
+        let (was_current, is_complete) = (false, false);
+        Self { path, file: None, saved: 0, pending: Vec::new(), header, late, was_current, is_complete }
     }
 
     /// The index beside `xlogdb`, the open file at `xlogdb_path`: the saved one when it still describes that
     /// file, or a new one.
     pub fn open(files: &Files, xlogdb: &File, xlogdb_path: &Path) -> Result<Self, fs::Error> {
+        let stamp = Stamp::of(&xlogdb.metadata().at("examine", xlogdb_path)?);
         match Self::load(files, xlogdb, xlogdb_path) {
-            Some(index) => Ok(index),
-            None => Self::build(files, xlogdb, xlogdb_path),
+            Some(index) if index.header.stamp == stamp => Ok(Self { was_current: true, ..index }),
+            older => Self::build(files, xlogdb, xlogdb_path, older.as_ref()),
         }
     }
 
+    /// The saved index, if it describes the file or its beginning: another program may have added lines since.
     fn load(files: &Files, xlogdb: &File, xlogdb_path: &Path) -> Option<Self> {
         let path = path_beside(xlogdb_path);
         let file = files.exists(&path).ok().filter(|exists| *exists).and(files.open_writable(&path).ok())?;
         let mut bytes = vec![0; HEADER_BYTES];
         file.read_exact_at(&mut bytes, 0).ok()?;
         let header = Header::decode(&bytes)?;
-        let describes = header.stamp == Stamp::of(&xlogdb.metadata().ok()?)
+        let describes = header.stamp.is_of_beginning(&Stamp::of(&xlogdb.metadata().ok()?))
             && header.last.end == header.stamp.size
             && checksum(xlogdb, header.last).ok()? == header.last.checksum;
         let saved = header.blocks;
@@ -140,7 +148,14 @@ impl Index {
     }
 
     /// Reads the whole of xlog.db. That the result cannot be saved is no failure: it answers from memory.
-    pub fn build(files: &Files, xlogdb: &File, xlogdb_path: &Path) -> Result<Self, fs::Error> {
+    ///
+    /// `older` is the index of the beginning of the file, when there is one.
+    pub fn build(
+        files: &Files,
+        xlogdb: &File,
+        xlogdb_path: &Path,
+        older: Option<&Self>,
+    ) -> Result<Self, fs::Error> {
         let mut index = Self::new(xlogdb_path);
         let mut lines = BufReader::with_capacity(1 << 20, files.open(xlogdb_path)?);
         let (mut line, mut start) = (Vec::new(), 0);
@@ -149,8 +164,32 @@ impl Index {
             start += line.len() as u64;
             line.clear();
         }
+        if let Some(older) = older {
+            index.inherit_completeness(older);
+        }
         index.save(files, xlogdb);
         Ok(index)
+    }
+
+    /// Whether xlog.db was found as it was last indexed: nobody has changed it since.
+    pub fn was_current(&self) -> bool {
+        self.was_current
+    }
+
+    /// Tells whether every file of the archive has its line; each save records until when that was so.
+    pub fn set_complete(&mut self, is_complete: bool) {
+        self.is_complete = is_complete;
+    }
+
+    /// Takes over what `older` knows of the archive.
+    pub fn inherit_completeness(&mut self, older: &Self) {
+        self.is_complete = older.is_complete;
+        self.header.complete_until = older.header.complete_until;
+    }
+
+    /// The time of change of xlog.db, in seconds since 1970, when every file last was known to have its line.
+    pub fn complete_until(&self) -> Option<i64> {
+        self.header.complete_until
     }
 
     /// Takes in the next line of xlog.db, its line feed included.
@@ -224,6 +263,9 @@ impl Index {
 
     fn try_save(&mut self, files: &Files, xlogdb: &File) -> Result<(), fs::Error> {
         self.header.stamp = Stamp::of(&xlogdb.metadata().at("examine", &self.path)?);
+        if self.is_complete {
+            self.header.complete_until = Some(self.header.stamp.modified_secs());
+        }
         let records: Vec<u8> = self.pending.iter().flat_map(Block::encode).collect();
         let write = |file: &File| {
             files.write_all_at(file, &records, position_in_file(self.saved), &self.path)?;

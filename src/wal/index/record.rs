@@ -8,7 +8,7 @@ use crate::sys::fs::Metadata;
 use crate::wal::names::{KEY_BYTES, Key};
 use crate::wal::totals::{Tally, Totals};
 
-const MAGIC: &[u8; 8] = b"BARMIDX1";
+const MAGIC: &[u8; 8] = b"BARMIDX2";
 
 /// Bytes of the header, some of them spare.
 pub const HEADER_BYTES: usize = 1024;
@@ -29,6 +29,16 @@ impl Stamp {
     pub fn of(metadata: &Metadata) -> Self {
         let modified = (metadata.mtime(), metadata.mtime_nsec());
         Self { inode: metadata.ino(), size: metadata.size(), modified }
+    }
+
+    /// Whether the file was only added to until it became `later`, as far as a stamp can tell.
+    pub fn is_of_beginning(&self, later: &Self) -> bool {
+        self.inode == later.inode && self.size <= later.size
+    }
+
+    /// The time of the last change in seconds since 1970.
+    pub fn modified_secs(&self) -> i64 {
+        self.modified.0
     }
 }
 
@@ -60,6 +70,8 @@ pub struct Header {
     pub main: Totals,
     pub open_main: Option<Block>,
     pub open_late: Option<Block>,
+    /// The time of change of xlog.db, in seconds since 1970, when every file of the archive had its line.
+    pub complete_until: Option<i64>,
 }
 
 impl Header {
@@ -77,6 +89,8 @@ impl Header {
             put(&mut out, [u64::from(open.is_some())]);
             out.extend(open.clone().unwrap_or_default().encode());
         }
+        let until = self.complete_until.map(i64::cast_unsigned);
+        put(&mut out, [u64::from(until.is_some()), until.unwrap_or_default()]);
         out.resize(HEADER_BYTES - 4, 0);
         seal(out)
     }
@@ -97,9 +111,22 @@ impl Header {
             Some((is_open == 1).then_some(block))
         };
         let (open_main, open_late) = (take_open()?, take_open()?);
+        let [is_known, until] = take(&mut bytes)?;
+        let complete_until = (is_known == 1).then(|| until.cast_signed());
         let stamp = Stamp { inode, size, modified };
         let last_late = last_late.checked_sub(1);
-        Some(Self { stamp, last, corrupt, blocks, last_late, reach, main, open_main, open_late })
+        Some(Self {
+            stamp,
+            last,
+            corrupt,
+            blocks,
+            last_late,
+            reach,
+            main,
+            open_main,
+            open_late,
+            complete_until,
+        })
     }
 }
 
@@ -220,7 +247,8 @@ mod tests {
 
     #[test]
     fn header_and_records_have_their_sizes_and_read_back() {
-        let header = Header { blocks: 3, open_late: Some(block()), ..Header::default() };
+        let header =
+            Header { blocks: 3, open_late: Some(block()), complete_until: Some(7), ..Header::default() };
         assert_eq!((header.encode().len(), block().encode().len()), (HEADER_BYTES, RECORD_BYTES));
         assert_eq!(Header::decode(&header.encode()), Some(header));
         assert_eq!(Block::decode(&block().encode()), Some(block()));

@@ -194,43 +194,80 @@ fn a_line_that_settings_have_made_wrong_is_replaced() {
 #[test]
 fn a_file_without_its_line_is_listed_whether_its_source_is_there_or_not() {
     let yard = Yard::new(Some(Compression::Gzip));
-    for name in [ONE, TWO, "00000002.history"] {
+    for name in [ONE, TWO] {
         yard.arrive(name, name);
     }
     yard.run().unwrap();
-    fs::write(yard.path("wals/main-xlog.db"), "").unwrap();
-    yard.arrive(TWO, TWO);
+    yard.python_archives_and_is_killed("00000002.history");
+    yard.arrive("00000002.history", "Python was killed here");
     yard.arrive(THREE, THREE);
-    yard.arrive("00000003.history", "3");
     yard.run().unwrap();
-    let mut listed = yard.listed();
-    listed.sort();
-    assert_eq!(listed, [ONE, TWO, THREE, "00000002.history", "00000003.history"]);
+    assert_eq!(yard.listed(), [ONE, TWO, "00000002.history", THREE]);
     assert!(yard.names("incoming").is_empty());
 }
 
 #[test]
-fn a_file_without_its_line_is_found_in_the_directory_before() {
-    let yard = Yard::new(None);
-    let (last, first) = ("0000000100000000000000FF", "000000010000000100000000");
-    yard.arrive("0000000100000000000000FE", "");
-    yard.run().unwrap();
-    fs::write(yard.path(HASH_DIR).join(last), "Python was killed here").unwrap();
-    yard.arrive(first, "");
-    yard.run().unwrap();
-    assert_eq!(yard.listed(), ["0000000100000000000000FE", last, first]);
+fn a_file_without_its_line_is_found_wherever_it_is() {
+    let (last, before_last) = ("0000000100000001000000FF", "0000000100000001000000FE");
+    for unlisted in [
+        last,
+        "000000010000000200000000",
+        "000000020000000100000000",
+        "00000002.history",
+        "000000010000000100000003.00000028.backup",
+        ONE,
+    ] {
+        let yard = Yard::new(None);
+        yard.arrive(before_last, "");
+        yard.run().unwrap();
+        yard.python_archives_and_is_killed(unlisted);
+        yard.run().unwrap();
+        assert_eq!(yard.listed(), [before_last, unlisted]);
+    }
 }
 
 #[test]
-fn a_run_that_finds_nothing_still_lists_what_is_not_listed() {
+fn the_very_first_file_is_listed_when_nothing_else_was() {
     let yard = Yard::new(None);
     assert_eq!(yard.run().unwrap(), IntakeReport::default());
     assert!(!yard.path("wals").exists());
-    yard.arrive(ONE, "one");
+    yard.python_archives_and_is_killed(ONE);
     yard.run().unwrap();
-    fs::write(yard.path(HASH_DIR).join(TWO), "Python was killed here").unwrap();
+    assert_eq!(yard.listed(), [ONE]);
+}
+
+#[test]
+fn what_many_killed_programs_left_is_listed_by_one_run() {
+    let yard = Yard::new(None);
+    yard.python_archives_and_is_killed(ONE);
     yard.run().unwrap();
-    assert_eq!(yard.listed(), [ONE, TWO]);
+    for _ in 0..2 {
+        yard.python_archives_and_is_killed(TWO);
+        // Somebody of ours who only asks takes the lock too, and must not hide what is to be done.
+        yard.archive().open().unwrap().totals(..).unwrap();
+        yard.python_archives_and_is_killed("000000010000000100000000");
+    }
+    yard.run().unwrap();
+    assert_eq!(yard.listed(), [ONE, TWO, "000000010000000100000000"]);
+}
+
+#[test]
+fn only_directories_that_changed_since_everything_was_listed_are_looked_into() {
+    let yard = Yard::new(None);
+    for name in [ONE, "000000010000000100000000"] {
+        yard.arrive(name, name);
+    }
+    yard.run().unwrap();
+    let changed_in = |directory: &str, hours: u64| {
+        let moment = SystemTime::now() - Duration::from_hours(hours);
+        File::open(yard.path(directory)).unwrap().set_modified(moment).unwrap();
+    };
+    for name in [TWO, "000000010000000100000001"] {
+        yard.python_archives_and_is_killed(name);
+    }
+    changed_in(HASH_DIR, 48);
+    yard.run().unwrap();
+    assert_eq!(yard.listed(), [ONE, "000000010000000100000000", "000000010000000100000001"]);
 }
 
 #[test]
