@@ -74,7 +74,7 @@ fn archive(
     asker: Asker,
     size: Option<SegmentSize>,
 ) -> Result<Option<IntakeReport>, Error> {
-    let Some(_lock) = server.try_lock(&server.task_lock("archive-wal"))? else {
+    let Some(_lock) = server.lock_for_work(&server.task_lock("archive-wal"))? else {
         if asker == Asker::Command {
             server.info(format!(
                 "Another archive-wal process is already running on server {}. Skipping to the next server",

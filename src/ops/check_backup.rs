@@ -23,7 +23,7 @@ enum Verdict {
 /// one that another process works on is left alone.
 pub fn run(context: &Context, catalog: &mut Catalog, archive: &Archive, text: &str) -> Result<(), Error> {
     let id = catalog.resolve(text)?.id.clone();
-    let Some(_lock) = Lock::try_acquire(&catalog.layout().backup_id_lock(&id))? else {
+    let Some(_lock) = Lock::acquire_for_work(&catalog.layout().backup_id_lock(&id))? else {
         let server = &catalog.layout().server;
         context
             .events

@@ -45,7 +45,7 @@ fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
     }
     server.refuse_unsupported()?;
     server.ensure_directories()?;
-    let Some(_lock) = server.try_lock(&server.task_lock("cron"))? else {
+    let Some(_lock) = server.lock_for_work(&server.task_lock("cron"))? else {
         server.info(format!(
             "Another cron process is already running on server {name}. Skipping to the next server"
         ));
@@ -62,7 +62,7 @@ fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
 fn start_archiving(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
     let name = server.name();
     // Taken and let go: the process that we start takes it again, and steps aside should another be quicker.
-    if server.try_lock(&server.task_lock("archive-wal"))?.is_none() {
+    if server.probe_lock(&server.task_lock("archive-wal"))?.is_none() {
         server.info(format!(
             "Another archive-wal process is already running on server {name}. Skipping to the next server"
         ));
@@ -74,7 +74,7 @@ fn start_archiving(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Er
 
 /// Only when nobody is taking a backup can an unfinished one be known to be abandoned.
 fn close_abandoned(server: &Server<'_>) -> Result<(), Error> {
-    match server.try_lock(&server.layout().backup_lock())? {
+    match server.probe_lock(&server.layout().backup_lock())? {
         Some(_lock) => backup::close_abandoned(server),
         None => Ok(()),
     }
@@ -82,7 +82,7 @@ fn close_abandoned(server: &Server<'_>) -> Result<(), Error> {
 
 fn start_check_of_waiting(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
     for backup in due_for_check(&server.catalog()?.load().backups) {
-        if server.try_lock(&server.layout().backup_id_lock(&backup.id))?.is_some() {
+        if server.probe_lock(&server.layout().backup_id_lock(&backup.id))?.is_some() {
             let name = server.name();
             server.info(format!("Starting check-backup for backup {} of server {name}", backup.id));
             start(server, &["check-backup", name, backup.id.as_str()], keep_descriptors)?;
@@ -112,7 +112,7 @@ fn clean_locks(server: &Server<'_>) -> Result<(), Error> {
     for entry in server.context.files.list_if_exists(&server.global.lock_directory)? {
         let name = entry.name.to_string_lossy();
         let is_lock = name.starts_with('.') && name.ends_with(".lock") && !name.ends_with("-xlogdb.lock");
-        if is_lock && let Some(lock) = server.try_lock(&entry.path)? {
+        if is_lock && let Some(lock) = server.probe_lock(&entry.path)? {
             lock.remove()?;
         }
     }

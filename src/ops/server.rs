@@ -132,8 +132,13 @@ impl<'a> Server<'a> {
         Ok(Client::connect(&conninfo, &self.context.cancel)?)
     }
 
-    /// Tries to take the lock at `path`; `None` when another process has it.
-    pub fn try_lock(&self, path: &Path) -> Result<Option<Lock>, Error> {
+    /// Takes the lock at `path` to work under it; `None` when another process does.
+    pub fn lock_for_work(&self, path: &Path) -> Result<Option<Lock>, Error> {
+        Ok(Lock::acquire_for_work(path)?)
+    }
+
+    /// Looks whether the lock at `path` is free, and then has it.
+    pub fn probe_lock(&self, path: &Path) -> Result<Option<Lock>, Error> {
         Ok(Lock::try_acquire(path)?)
     }
 

@@ -5,11 +5,15 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use fs2::FileExt;
 
 use super::cancel::Cancel;
+
+/// How long a lock that is only looked at may be held: cron takes free ones for a moment, to probe or remove them.
+const GLANCE: Duration = Duration::from_millis(200);
 
 /// Why a lock could not be had; that somebody else holds it is not an error.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +66,18 @@ impl Lock {
                 write_pid(&file, "").map_err(|source| error(path, source))?;
                 return Ok(Some(Self { file, path: path.to_owned(), note }));
             }
+        }
+    }
+
+    /// Takes the lock; `None` when somebody works under it, not when somebody only looks whether it is free.
+    pub fn acquire_for_work(path: &Path) -> Result<Option<Self>, Error> {
+        let started = Instant::now();
+        loop {
+            let lock = Self::try_acquire(path)?;
+            if lock.is_some() || started.elapsed() >= GLANCE {
+                return Ok(lock);
+            }
+            thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -166,6 +182,21 @@ mod tests {
         take().leave_note("all is well").unwrap();
         std::fs::write(&path, "4711\n").unwrap();
         assert_eq!(take().note(), "");
+    }
+
+    #[test]
+    fn who_only_looks_at_a_lock_keeps_nobody_from_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".main-archive-wal.lock");
+        let glance = Lock::try_acquire(&path).unwrap().unwrap();
+        thread::scope(|scope| {
+            let worker = scope.spawn(|| Lock::acquire_for_work(&path).unwrap().is_some());
+            thread::sleep(Duration::from_millis(20));
+            glance.remove().unwrap();
+            assert!(worker.join().unwrap());
+        });
+        let _worker = Lock::acquire_for_work(&path).unwrap().unwrap();
+        assert!(Lock::acquire_for_work(&path).unwrap().is_none());
     }
 
     #[test]

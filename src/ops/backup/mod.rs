@@ -52,7 +52,7 @@ pub fn run(server: &Server<'_>, options: &BackupOptions) -> Result<(), Error> {
     server.ensure_directories()?;
     let layout = server.layout();
     let lock = server
-        .try_lock(&layout.backup_lock())?
+        .lock_for_work(&layout.backup_lock())?
         .ok_or_else(|| Error::refused("Another backup process is running"))?;
     close_abandoned(server)?;
     let finished = BackupRun::begin(server, options)?.run()?;

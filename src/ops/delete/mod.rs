@@ -61,7 +61,7 @@ pub fn run(
     let id = catalog.resolve(text)?.id.clone();
     let server = catalog.layout().server.clone();
     let not_deleted = || Error::NotDeleted { server: server.clone(), id: id.clone() };
-    let Some(_lock) = Lock::try_acquire(&catalog.layout().backup_lock())? else {
+    let Some(_lock) = Lock::acquire_for_work(&catalog.layout().backup_lock())? else {
         context.events.error(&format!(
             "Another process in running on server {server}. Impossible to delete the backup."
         ));
@@ -128,7 +128,7 @@ fn delete_locked(
     asker: Asker,
 ) -> Result<bool, Error> {
     let server = catalog.layout().server.clone();
-    let Some(lock) = Lock::try_acquire(&catalog.layout().backup_id_lock(id))? else {
+    let Some(lock) = Lock::acquire_for_work(&catalog.layout().backup_id_lock(id))? else {
         let held = format!("Another process is holding the lock for backup {id} of server {server}.");
         match asker {
             Asker::Person => context.events.error(&held),
