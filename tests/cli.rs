@@ -338,18 +338,17 @@ fn a_restore_that_cannot_be_is_refused() {
 #[test]
 fn options_that_do_not_act_are_named_by_the_command_that_needs_them() {
     let site = Site::new();
-    site.configure(&format!("[main]\n{SERVER}pre_delete_script = x\npost_recovery_script = y\n"));
+    site.configure(&format!("[main]\n{SERVER}staging_path = /x\nprimary_conninfo = y\n"));
     assert_snapshot!(site.barman("delete main nightly"), @r"
     exit code 1
     -- stderr
-    WARNING: server 'main' sets options that have no effect in this version: pre_delete_script
     ERROR: Unknown backup 'nightly' for server 'main'
     HINT: See the backups with 'barman list-backups main'.
     ");
     assert_snapshot!(site.barman("restore main latest home"), @r"
     exit code 1
     -- stderr
-    WARNING: server 'main' sets options that have no effect in this version: post_recovery_script
+    WARNING: server 'main' sets options that have no effect in this version: staging_path
     ERROR: The restore operation cannot proceed because the destination folder '~/home' is not empty. To prevent accidental data loss, the destination must be empty. Please choose a different location or manually empty the folder.
     ");
     assert_snapshot!(site.barman("list-servers"), @r"

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use barman::catalog::{Catalog, Layout};
 use barman::codec::Detector;
-use barman::ops::{self, check_backup, delete, list_backups, list_files, retention, show_backup};
+use barman::ops::{self, check_backup, delete, hooks, list_backups, list_files, retention, show_backup};
 use barman::output::console;
 use barman::sys::{Cancel, Context, Events, Files, Progress, Severity};
 use barman::types::{Timestamp, ctime_text, parse_timestamp};
@@ -289,6 +289,7 @@ fn dispatch(home: &Home, context: &Context, words: &[&str]) -> Result<(), ops::E
             let settings = delete::Settings {
                 rules: home.rules(server),
                 is_concurrent: home.setting(server, "backup_options") != Some("exclusive_backup"),
+                scripts: hooks::Scripts::default(),
             };
             delete::run(context, &mut home.catalog(server), &archive, settings, backup)?;
         }

@@ -291,9 +291,9 @@ fn what_this_version_cannot_do_is_said() {
 #[test]
 fn options_without_an_engine_are_named_when_they_would_matter() {
     let server = main_server(
-        "pre_backup_script = x\nautogenerate_manifest = off\nslot_name = a\ncreate_slot = manual\n",
+        "primary_conninfo = x\nautogenerate_manifest = off\nslot_name = a\ncreate_slot = manual\n",
     );
-    assert_eq!(server.without_effect(), ["pre_backup_script", "slot_name"]);
+    assert_eq!(server.without_effect(), ["primary_conninfo", "slot_name"]);
 }
 
 #[test]

@@ -4,16 +4,18 @@ use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use super::without_effect::{self, Task};
+use super::hooks::{Scripts, WalScripts};
 use super::{Error, Server};
 use crate::codec;
-use crate::config::CompressionLevel;
+use crate::config::{CompressionLevel, HookEvent};
 use crate::sys::{Cancelled, Severity};
 use crate::types::{SegmentSize, WalName, WalSegment};
-use crate::wal::{IncomingSettings, IntakeReport, Step, archive_incoming};
+use crate::wal::{self, Attendant, IncomingSettings, Step, archive_incoming};
 
 /// The pause between two looks at what has arrived.
 const POLL: Duration = Duration::from_millis(100);
+/// The same when a hook script has stopped the first one.
+const POLL_AFTER_STOP: Duration = Duration::from_secs(10);
 
 /// Who asks for WAL to be archived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +26,18 @@ enum Asker {
     UseCase,
 }
 
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// All is archived that can be now, by us or by the process that is at it already.
+    Over,
+    /// A hook script has ended it.
+    StoppedByHook,
+}
+
 /// Archives what has arrived, and says so line by line.
 pub fn run(server: &Server<'_>) -> Result<(), Error> {
     server.refuse_unsupported()?;
-    without_effect::warn(server, Task::Archiving);
     archive(server, Asker::Command, None).map(drop)
 }
 
@@ -56,24 +66,23 @@ pub fn await_condition(
 ) -> Result<bool, Error> {
     let started = Instant::now();
     loop {
-        archive(server, Asker::UseCase, Some(size))?;
+        let ending = archive(server, Asker::UseCase, Some(size))?;
         if is_met()? {
             return Ok(true);
         }
         if limit.is_some_and(|limit| started.elapsed() >= limit) {
             return Ok(false);
         }
-        let rested: Result<(), Cancelled> = server.context.clock.sleep(POLL, &server.context.cancel);
+        let pause = match ending {
+            Ending::Over => POLL,
+            Ending::StoppedByHook => POLL_AFTER_STOP,
+        };
+        let rested: Result<(), Cancelled> = server.context.clock.sleep(pause, &server.context.cancel);
         rested?;
     }
 }
 
-/// `None` when another process is at it already.
-fn archive(
-    server: &Server<'_>,
-    asker: Asker,
-    size: Option<SegmentSize>,
-) -> Result<Option<IntakeReport>, Error> {
+fn archive(server: &Server<'_>, asker: Asker, size: Option<SegmentSize>) -> Result<Ending, Error> {
     let Some(_lock) = server.lock_for_work(&server.task_lock("archive-wal"))? else {
         if asker == Asker::Command {
             server.info(format!(
@@ -81,7 +90,7 @@ fn archive(
                 server.name()
             ));
         }
-        return Ok(None);
+        return Ok(Ending::Over);
     };
     let settings = settings(server, size)?;
     // Said with the first file, so that a use case that polls says nothing when nothing comes.
@@ -97,7 +106,19 @@ fn archive(
             server.context.events.say(severity, &line);
         }
     };
-    Ok(Some(archive_incoming(&server.context, &server.archive(), &settings, &mut say)?))
+    let mut scripts = WalScripts::around(&server.context, Scripts::of(server), HookEvent::Archive);
+    let attendant = scripts.as_mut().map(|scripts| scripts as &mut dyn Attendant);
+    match archive_incoming(&server.context, &server.archive(), &settings, attendant, &mut say) {
+        Err(wal::Error::Stopped { name, reason }) => {
+            server.warning(format!(
+                "Archiving of {}/{name} aborted by pre_archive_retry_script. Reason: {reason}. It and what came after \
+                 it is left for the next run.",
+                server.name()
+            ));
+            Ok(Ending::StoppedByHook)
+        }
+        other => Ok(other.map(|_| Ending::Over)?),
+    }
 }
 
 fn settings(server: &Server<'_>, size: Option<SegmentSize>) -> Result<IncomingSettings, Error> {

@@ -12,7 +12,6 @@ use crate::sys::env;
 use crate::sys::fs::PathContext;
 use crate::types::{BackupStatus, WalSegment};
 
-use super::without_effect::{self, Task};
 use super::{Error, Server, backup, delete, retention};
 
 /// Does what is due for all `servers`; each server's trouble is told and left behind.
@@ -51,11 +50,10 @@ fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
         ));
         return Ok(());
     };
-    without_effect::warn(server, Task::Maintenance);
     start_archiving(server, keep_descriptors)?;
     close_abandoned(server)?;
     start_check_of_waiting(server, keep_descriptors)?;
-    let settings = delete::Settings::of(server.config);
+    let settings = delete::Settings::of(server);
     retention::enforce(&server.context, &mut server.catalog()?, &server.archive(), settings)
 }
 

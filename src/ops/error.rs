@@ -1,5 +1,6 @@
 use std::io;
 
+use super::hooks;
 use crate::sys::{Cancelled, fs, lock, process};
 use crate::types::BackupId;
 use crate::{catalog, pg, transfer, wal};
@@ -34,6 +35,9 @@ pub enum Error {
     /// The host of PostgreSQL cannot be reached.
     #[error(transparent)]
     Ssh(#[from] transfer::ssh::Error),
+    /// A hook script stands in the way.
+    #[error(transparent)]
+    Hook(#[from] hooks::Error),
     /// What was asked for cannot or must not be done; the text says why, on what, and what to do.
     #[error("{0}")]
     Refused(String),
@@ -91,6 +95,7 @@ impl Error {
             | Self::Pg(_)
             | Self::Copy(_)
             | Self::Ssh(_)
+            | Self::Hook(_)
             | Self::Refused(_)
             | Self::Output(_)
             | Self::NotDeleted { .. }

@@ -12,6 +12,7 @@ pub mod cron;
 pub mod delete;
 mod disk_use;
 mod error;
+pub mod hooks;
 pub mod list_backups;
 pub mod list_files;
 pub mod restore;

@@ -86,17 +86,11 @@ impl Cancel {
     /// Has `breaker` called when the stop is asked for, at once if it was already; until the guard is dropped.
     pub fn break_with(&self, breaker: impl Fn() + Send + Sync + 'static) -> BreakGuard {
         let breaker = Arc::new(breaker);
-        let (key, already) = {
-            let mut state = self.state();
-            let key = state.next_key;
-            state.next_key += 1;
-            state.breakers.insert(key, breaker.clone());
-            (key, state.cancelled)
-        };
+        let (guard, already) = self.register(breaker.clone());
         if already {
             breaker();
         }
-        BreakGuard { cancel: self.clone(), key }
+        guard
     }
 
     /// A token of its own that is also set when this one is, for work that may be stopped alone; the link lasts
@@ -106,6 +100,24 @@ impl Cancel {
         let token = child.clone();
         let link = self.break_with(move || token.cancel());
         (child, link)
+    }
+
+    /// A token that the next request sets, whether or not there was one before: for what must still be done after a
+    /// stop, such as the script that undoes what another one did. Who asks twice does not want to wait for it.
+    pub fn for_next_request(&self) -> (Self, BreakGuard) {
+        let next = Self::default();
+        let token = next.clone();
+        let (link, _) = self.register(Arc::new(move || token.cancel()));
+        (next, link)
+    }
+
+    /// Has `breaker` called by every request from now on; tells whether there was one already.
+    fn register(&self, breaker: Arc<dyn Fn() + Send + Sync>) -> (BreakGuard, bool) {
+        let mut state = self.state();
+        let key = state.next_key;
+        state.next_key += 1;
+        state.breakers.insert(key, breaker);
+        (BreakGuard { cancel: self.clone(), key }, state.cancelled)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -150,6 +162,16 @@ mod tests {
         let (child, _link) = parent.child();
         parent.cancel();
         assert!(child.is_cancelled());
+    }
+
+    #[test]
+    fn what_is_still_done_after_a_stop_is_stopped_by_the_next_one() {
+        let cancel = Cancel::default();
+        cancel.cancel();
+        let (last_words, _link) = cancel.for_next_request();
+        assert!(!last_words.is_cancelled());
+        cancel.cancel();
+        assert!(last_words.is_cancelled());
     }
 
     #[test]

@@ -18,8 +18,8 @@ use nix::unistd::{Pid, setsid};
 
 use super::cancel::{Cancel, Cancelled};
 
-/// How much of a child's standard error is kept: the end, where the reason stands.
-const STDERR_KEPT: usize = 64 << 10;
+/// How much is kept of what a child says.
+const KEPT_BYTES: usize = 64 << 10;
 
 /// A program with its arguments and environment, as a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -243,15 +243,32 @@ fn drive(child: &mut Child, stdin: Option<&[u8]>, stdout: &mut dyn Write) -> io:
 }
 
 fn read_end(mut pipe: impl Read) -> io::Result<Vec<u8>> {
-    let (mut kept, mut chunk) = (Vec::new(), [0; 4096]);
-    loop {
-        let count = pipe.read(&mut chunk)?;
-        if count == 0 {
-            return Ok(kept);
-        }
-        kept.extend_from_slice(&chunk[..count]);
-        let excess = kept.len().saturating_sub(STDERR_KEPT);
-        kept.drain(..excess);
+    let mut end = End::default();
+    io::copy(&mut pipe, &mut end)?;
+    Ok(end.0)
+}
+
+/// Keeps the end of what is written to it, where the reason stands.
+#[derive(Debug, Default)]
+pub struct End(Vec<u8>);
+
+impl End {
+    /// The text that was kept.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
+impl Write for End {
+    fn write(&mut self, chunk: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(chunk);
+        let excess = self.0.len().saturating_sub(KEPT_BYTES);
+        self.0.drain(..excess);
+        Ok(chunk.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -331,6 +348,15 @@ mod tests {
         let (input, mut output) = (vec![b'x'; 1 << 20], Vec::new());
         SystemProcesses.exchange(&Command::new("cat"), &input, &mut output, &Cancel::default()).unwrap();
         assert_eq!(output, input);
+    }
+
+    #[test]
+    fn of_much_output_the_end_is_kept() {
+        let mut end = End::default();
+        for line in 0..20_000 {
+            writeln!(end, "line {line}").unwrap();
+        }
+        assert!(end.text().len() <= KEPT_BYTES && end.text().ends_with("line 19998\nline 19999\n"));
     }
 
     #[test]

@@ -271,9 +271,18 @@ impl Archive {
     /// The line of a file of the archive, from the file alone.
     pub(super) fn describe(&self, name: WalName) -> Result<XlogDbEntry, Error> {
         let path = self.path_of(name);
-        let file = self.files.open(&path)?;
-        let metadata = file.metadata().at("examine", &path)?;
-        let head = read_head(&file, self.detector.wanted_bytes()).at("read", &path)?;
+        self.describe_open(name, &self.files.open(&path)?, &path)
+    }
+
+    /// The line that an open file would have if it lay in the archive as it is.
+    pub(super) fn describe_open(
+        &self,
+        name: WalName,
+        file: &File,
+        path: &Path,
+    ) -> Result<XlogDbEntry, Error> {
+        let metadata = file.metadata().at("examine", path)?;
+        let head = read_head(file, self.detector.wanted_bytes()).at("read", path)?;
         Ok(XlogDbEntry {
             name: name.to_string(),
             size: metadata.len(),

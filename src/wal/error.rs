@@ -16,6 +16,14 @@ pub enum Error {
     /// We were asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+    /// An [`Attendant`](super::Attendant) wants nothing to happen to a file, nor to those after it.
+    #[error("{reason}")]
+    Stopped {
+        /// The file.
+        name: String,
+        /// Why, in its words.
+        reason: String,
+    },
     /// We may not read a file that PostgreSQL handed over.
     #[error("server '{server}': cannot read WAL file '{path}': permission denied")]
     Unreadable {

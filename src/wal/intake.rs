@@ -9,7 +9,11 @@
 //! 3. *publish*, under the lock of xlog.db: lines, then files, ascending ([`OpenArchive::publish`]);
 //! 4. *conclude*: remove the sources.
 //!
+//! Where somebody attends to each file, a wave is one file.
+//!
 //! [`OpenArchive::publish`]: super::OpenArchive
+
+mod attended;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -24,6 +28,7 @@ use std::thread;
 use std::time::SystemTime;
 
 use super::archive::{Archive, directory_of};
+use super::attendant::Attendant;
 use super::error::Error;
 use super::incoming::{Fault, may_be_arriving, scan, set_aside};
 use super::names::temporary_of;
@@ -99,7 +104,7 @@ pub struct IntakeReport {
 }
 
 /// Archives what lies in `incoming`, oldest first, and tells `tell` of it. The caller holds the server's lock for
-/// archiving.
+/// archiving. `attendant` is asked before each file and told after it.
 ///
 /// Stops at the first file that fails; what was archived before it stays. Nothing is removed from `incoming` that
 /// is not in the archive, with its line, for good.
@@ -107,6 +112,7 @@ pub fn archive_incoming(
     context: &Context,
     archive: &Archive,
     settings: &IncomingSettings,
+    attendant: Option<&mut dyn Attendant>,
     tell: &mut dyn FnMut(Step<'_>),
 ) -> Result<IntakeReport, Error> {
     if let Some(compression) = settings.compression.filter(|compression| !compression.is_available()) {
@@ -123,7 +129,7 @@ pub fn archive_incoming(
         report: IntakeReport::default(),
     };
     intake.list_what_is_unlisted()?;
-    intake.archive(&incoming.wals, tell)?;
+    intake.archive(&incoming.wals, attendant, tell)?;
     intake.set_unknown_aside(&incoming.unknown)?;
     if !incoming.unknown.is_empty() {
         tell(Step::Unknown(&incoming.unknown));
@@ -157,20 +163,39 @@ enum Prepared {
 }
 
 impl Intake<'_> {
-    fn archive(&mut self, wals: &[WalName], tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
+    fn archive(
+        &mut self,
+        wals: &[WalName],
+        mut attendant: Option<&mut dyn Attendant>,
+        tell: &mut dyn FnMut(Step<'_>),
+    ) -> Result<(), Error> {
+        let most_files = if attendant.is_some() { 1 } else { WAVE_FILES };
         let mut rest = wals.iter().copied().peekable();
         while rest.peek().is_some() {
             self.context.cancel.check()?;
-            let (wave, next_arriving) = self.plan_wave(&mut rest)?;
-            let (prepared, stop) = self.prepare(&wave);
-            self.commit(&wave, &prepared, tell)?;
-            if let Some(arriving) = stop?.or(next_arriving) {
+            let (wave, next_arriving) = self.plan_wave(&mut rest, most_files)?;
+            let arriving = match (&mut attendant, wave.first()) {
+                (Some(attendant), Some(source)) => self.take_attended(source, &mut **attendant, tell)?,
+                _ => self.take(&wave, tell)?.1,
+            };
+            if let Some(arriving) = arriving.or(next_arriving) {
                 self.report.arriving = Some(arriving);
                 tell(Step::Arriving(arriving));
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Takes a wave into the archive: tells what became of its files, and which of them is still arriving.
+    fn take(
+        &mut self,
+        wave: &[Source],
+        tell: &mut dyn FnMut(Step<'_>),
+    ) -> Result<(Vec<Prepared>, Option<WalName>), Error> {
+        let (prepared, stop) = self.prepare(wave);
+        self.commit(wave, &prepared, tell)?;
+        Ok((prepared, stop?))
     }
 
     /// Lists what a program that was killed has archived and not listed, even when nothing new has come.
@@ -187,9 +212,10 @@ impl Intake<'_> {
     fn plan_wave(
         &self,
         rest: &mut Peekable<impl Iterator<Item = WalName>>,
+        most_files: usize,
     ) -> Result<(Vec<Source>, Option<WalName>), Error> {
         let (mut wave, mut bytes, now) = (Vec::new(), 0, SystemTime::from(self.context.clock.now()));
-        while wave.len() < WAVE_FILES && (bytes < WAVE_BYTES || wave.len() < workers()) {
+        while wave.len() < most_files && (bytes < WAVE_BYTES || wave.len() < workers()) {
             let Some(name) = rest.next() else { break };
             let path = self.settings.incoming_dir.join(name.to_string());
             let metadata = match self.context.files.metadata(&path) {

@@ -2,6 +2,7 @@
 
 mod archive;
 mod archive_lock;
+mod attendant;
 mod catalogue;
 mod error;
 mod history;
@@ -17,6 +18,7 @@ mod totals;
 mod xlogdb;
 
 pub use archive::{Archive, ArchivePaths};
+pub use attendant::{Attendant, Outcome, PassingFile};
 pub use catalogue::Entries;
 pub use error::Error;
 pub use history::{Ancestor, TimelineHistory};

@@ -44,14 +44,21 @@ pub struct Removed {
     pub tally: Tally,
     /// Names in the list that no WAL file has; their lines are gone, too.
     pub invalid: Vec<String>,
-    /// Files that could not be removed: nothing lists them any more.
+    /// Files that could not be removed: nothing lists them any more, unless somebody attended.
     pub failed: Vec<(WalName, fs::Error)>,
+    /// Why the rest of the files stayed, when an attendant wanted that.
+    pub stopped: Option<Error>,
 }
 
 impl<'a> OpenArchive<'a> {
     pub(super) fn new(archive: &'a Archive, mut catalogue: Catalogue, lock: ArchiveLock) -> Self {
         catalogue.set_complete(lock.is_complete);
         Self { archive, catalogue, lock }
+    }
+
+    /// Lets go of the lock.
+    pub(super) fn close(self) -> &'a Archive {
+        self.archive
     }
 
     /// The lines whose names lie in the range, ascending.

@@ -94,7 +94,7 @@ impl Yard {
     }
 
     pub fn run(&self) -> Result<IntakeReport, Error> {
-        archive_incoming(&self.context, &self.archive(), &self.settings, &mut |_| {})
+        archive_incoming(&self.context, &self.archive(), &self.settings, None, &mut |_| {})
     }
 
     /// As `run`, with the world failing as `faults` says.

@@ -1,7 +1,6 @@
 use super::selection::{self, Reaction};
 use crate::cli::app::App;
 use crate::ops::delete;
-use crate::ops::without_effect::{self, Task};
 
 /// What can be typed.
 #[derive(Debug, clap::Args)]
@@ -16,9 +15,8 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
     if let Some(config) = selection::server(app, &args.server_name, Reaction::SOUND) {
         let server = app.server(config);
-        without_effect::warn(&server, Task::Deletion);
         let mut catalog = server.catalog()?;
-        let settings = delete::Settings::of(config);
+        let settings = delete::Settings::of(&server);
         delete::run(&app.context, &mut catalog, &server.archive(), settings, &args.backup_id)?;
     }
     Ok(())

@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::without_effect::{self, Task};
 use super::{CopySettings, Error, Server, check};
 use crate::config::ReuseBackup;
+use crate::types::BackupStatus;
 use run::BackupRun;
 
 pub use abandoned::close_abandoned;
@@ -55,9 +56,14 @@ pub fn run(server: &Server<'_>, options: &BackupOptions) -> Result<(), Error> {
         .lock_for_work(&layout.backup_lock())?
         .ok_or_else(|| Error::refused("Another backup process is running"))?;
     close_abandoned(server)?;
-    let finished = BackupRun::begin(server, options)?.run()?;
+    let (backup, recorded) = BackupRun::begin(server, options)?.run();
     drop(lock);
-    finished.map_or(Ok(()), |backup| settle::settle(server, &backup, options))
+    if backup.status == BackupStatus::Failed {
+        settle::run_scripts_after(server, &backup);
+        recorded?;
+        return Ok(server.context.cancel.check()?);
+    }
+    settle::settle(server, &backup, options)
 }
 
 /// Runs the checks that matter for a backup, quietly.

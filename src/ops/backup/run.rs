@@ -7,8 +7,9 @@ use chrono::TimeDelta;
 
 use super::{BackupOptions, items};
 use crate::catalog::{BackupInfo, Catalog, DirectoryForm, Identity, Layout, RsyncTimes, Tablespace};
-use crate::config::{BackupMethod, ReuseBackup};
+use crate::config::{BackupMethod, HookEvent, ReuseBackup};
 use crate::ops::disk_use::{self, DiskUse};
+use crate::ops::hooks::{BackupFacts, Scripts, Subject};
 use crate::ops::{Error, Server};
 use crate::pg::{self, Client};
 use crate::sys::Cancel;
@@ -62,13 +63,14 @@ impl<'a> BackupRun<'a> {
         Ok(Self { server, options, layout, catalog, previous, backup, started, is_standby: false })
     }
 
-    /// Takes the backup; gives its record, whose WAL may still have to arrive, or `None` when it failed, which is
-    /// then recorded and told.
-    pub fn run(mut self) -> Result<Option<BackupInfo>, Error> {
-        let Err(failure) = self.attempt() else { return Ok(Some(self.backup)) };
-        self.record_failure(&failure)?;
-        self.server.context.cancel.check()?;
-        Ok(None)
+    /// Takes the backup; gives its record. Its WAL may still have to arrive; or it is FAILED, which has been told. An
+    /// error beside it says that the record could not be written.
+    pub fn run(mut self) -> (BackupInfo, Result<(), Error>) {
+        let recorded = match self.attempt() {
+            Ok(()) => Ok(()),
+            Err(failure) => self.record_failure(&failure),
+        };
+        (self.backup, recorded)
     }
 
     fn attempt(&mut self) -> Result<(), Failure> {
@@ -78,6 +80,7 @@ impl<'a> BackupRun<'a> {
             self.server.name(),
             base.display()
         ));
+        self.run_scripts_before().doing("starting backup")?;
         let client = self.open_session().doing("starting backup")?;
         self.learn(&client).doing("detecting data directory")?;
         self.start(&client).doing("issuing start backup command")?;
@@ -87,6 +90,12 @@ impl<'a> BackupRun<'a> {
         drop(client);
         self.measure().doing("calculating backup size")?;
         self.conclude().doing("calculating backup size")
+    }
+
+    fn run_scripts_before(&self) -> Result<(), Error> {
+        let facts = BackupFacts::of(&self.catalog, &self.backup);
+        let (scripts, subject) = (Scripts::of(self.server), Subject::Backup(&facts));
+        Ok(scripts.before(&self.server.context, HookEvent::Backup, &subject)?)
     }
 
     fn open_session(&self) -> Result<Client, Error> {

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use super::BackupOptions;
 use crate::catalog::{BackupInfo, Loaded};
+use crate::config::HookEvent;
+use crate::ops::hooks::{self, BackupFacts, Scripts, Subject};
 use crate::ops::{Error, Server, archive_wal, check_backup};
 use crate::sys::Lock;
 use crate::types::{BackupStatus, WalName, WalSegment};
+use crate::wal;
 
 /// How long a backup without `--wait` stays to see its last WAL file arrive: an archiver in good health needs less,
 /// and `cron` completes the backup when it needs more.
@@ -14,10 +17,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Archives what has arrived until the backup has all its WAL, as long as that was asked for.
 pub fn settle(server: &Server<'_>, backup: &BackupInfo, options: &BackupOptions) -> Result<(), Error> {
-    if let Some(end_wal) = backup.end_wal {
-        await_wal(server, backup, end_wal, options)?;
+    // Scripts get what was asked for: with `--wait` the backup with all its WAL, otherwise the files.
+    if !options.wait {
+        run_scripts_after(server, backup);
     }
-    let status = verify(server, backup)?;
+    let completed = complete(server, backup, options);
+    if options.wait {
+        run_scripts_after(server, backup);
+    }
+    let status = completed?;
     if server.catalog()?.previous_available(&backup.id)?.is_none() {
         drop_wal_before(server, backup)?;
     }
@@ -31,6 +39,31 @@ pub fn settle(server: &Server<'_>, backup: &BackupInfo, options: &BackupOptions)
         );
     }
     Ok(())
+}
+
+/// Runs the scripts that come after a backup, which get it as it is recorded now.
+pub fn run_scripts_after(server: &Server<'_>, backup: &BackupInfo) {
+    let Ok(catalog) = server.catalog() else {
+        tracing::error!("no script runs after backup {}: the catalogue cannot be read", backup.id);
+        return;
+    };
+    // What could not be recorded, on a full disk, is told all the same.
+    let recorded = catalog.find(&backup.id).ok().flatten();
+    let now = recorded.filter(|_| backup.status != BackupStatus::Failed).unwrap_or(backup);
+    let facts = BackupFacts::of(&catalog, now);
+    Scripts::of(server).after(&server.context, HookEvent::Backup, &Subject::Backup(&facts));
+}
+
+/// Waits for the WAL of the backup as long as that was asked for, and records whether it is there.
+fn complete(
+    server: &Server<'_>,
+    backup: &BackupInfo,
+    options: &BackupOptions,
+) -> Result<BackupStatus, Error> {
+    if let Some(end_wal) = backup.end_wal {
+        await_wal(server, backup, end_wal, options)?;
+    }
+    verify(server, backup)
 }
 
 /// Records whether all WAL of the backup is there; what another process is about to record is waited for.
@@ -84,10 +117,19 @@ pub fn drop_wal_before(server: &Server<'_>, backup: &BackupInfo) -> Result<(), E
         server.info("'worm_mode' is enabled, skip purging of unused WAL files.");
         return Ok(());
     }
-    for name in open.remove(|name, _| is_useless(name))?.names {
+    let removed = hooks::remove_wal(&server.context, Scripts::of(server), open, is_useless)?;
+    for name in removed.names {
         server.info(format!("\t{name} from server {} has been removed", server.name()));
     }
-    Ok(())
+    match removed.stopped {
+        // It only takes room: no reason for a backup to fail.
+        Some(wal::Error::Stopped { reason, .. }) => {
+            server.warning(format!("The rest of this WAL of server {} stays: {reason}", server.name()));
+            Ok(())
+        }
+        Some(error) => Err(error.into()),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

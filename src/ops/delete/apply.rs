@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Asker, Settings, WalRemoval};
 use crate::catalog::{BackupInfo, BackupKind, Catalog, Keep, Loaded};
+use crate::ops::hooks::{self, Scripts};
 use crate::ops::{Error, disk_use, tell};
 use crate::sys::{Context, fs};
 use crate::types::{BackupId, BackupStatus, HumanDuration, ctime_text};
@@ -19,7 +20,7 @@ pub(super) fn delete(
     context: &Context,
     catalog: &mut Catalog,
     archive: &Archive,
-    settings: Settings,
+    settings: Settings<'_>,
     info: &BackupInfo,
     asker: Asker,
 ) -> Result<(), Error> {
@@ -34,7 +35,7 @@ pub(super) fn delete(
         ..info.clone()
     })?;
     if let Some((removal, open)) = removal.zip(open) {
-        remove_wal(context, &server, open, &removal)?;
+        remove_wal(context, &server, settings.scripts, open, &removal)?;
     }
     remove_files(context, &catalog.layout().base_dir(id))?;
     catalog.remove_record(id)?;
@@ -49,7 +50,7 @@ pub(super) fn delete(
 fn plan_wal_removal(
     context: &Context,
     catalog: &Catalog,
-    settings: Settings,
+    settings: Settings<'_>,
     info: &BackupInfo,
     asker: Asker,
 ) -> Result<Option<WalRemoval>, Error> {
@@ -85,12 +86,12 @@ fn open_archive(archive: &Archive) -> Result<OpenArchive<'_>, Error> {
 fn remove_wal(
     context: &Context,
     server: &str,
-    mut archive: OpenArchive<'_>,
+    scripts: Scripts<'_>,
+    archive: OpenArchive<'_>,
     removal: &WalRemoval,
 ) -> Result<(), Error> {
     context.events.info("Delete associated WAL segments:");
-    let removed = archive.remove(|name, _| removal.condemns(name))?;
-    drop(archive);
+    let removed = hooks::remove_wal(context, scripts, archive, |name| removal.condemns(name))?;
     for name in &removed.names {
         context.events.info(&format!("\t{name}"));
     }
@@ -105,7 +106,7 @@ fn remove_wal(
             "server {server}: '{name}' in the list of archived WAL is no WAL file; the list forgets it, the file stays"
         ));
     }
-    Ok(())
+    removed.stopped.map_or(Ok(()), |stopped| Err(stopped.into()))
 }
 
 /// Removes the directory of a backup, which may be a link to where there is more room.

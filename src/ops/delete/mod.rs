@@ -5,10 +5,11 @@
 //! backup for a backup. WAL goes before the files of the backup: what is left of a half-deleted backup is at
 //! least visible in the catalogue. The record goes last, because without it the directory would be invisible.
 
-use super::Error;
+use super::hooks::{BackupFacts, Scripts, Subject};
 use super::retention::Rules;
+use super::{Error, Server};
 use crate::catalog::{Catalog, Loaded};
-use crate::config::ServerConfig;
+use crate::config::HookEvent;
 use crate::sys::{Context, Lock};
 use crate::types::BackupId;
 use crate::wal::Archive;
@@ -22,19 +23,25 @@ mod wal_removal;
 pub use wal_removal::WalRemoval;
 
 /// What the configuration of a server says on deletions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
     /// How many backups it wants.
     pub rules: Rules,
     /// Whether backups are concurrent (`backup_options`): then WAL that arrived since the only backup began is kept
     /// when it goes.
     pub is_concurrent: bool,
+    /// The scripts that run around the deletion of a backup and of each WAL file.
+    pub scripts: Scripts<'a>,
 }
 
-impl Settings {
+impl<'a> Settings<'a> {
     /// The settings of a server.
-    pub fn of(server: &ServerConfig) -> Self {
-        Self { rules: Rules::of(server), is_concurrent: server.backup_options().concurrent }
+    pub fn of(server: &Server<'a>) -> Self {
+        Self {
+            rules: Rules::of(server.config),
+            is_concurrent: server.config.backup_options().concurrent,
+            scripts: Scripts::of(server),
+        }
     }
 }
 
@@ -55,7 +62,7 @@ pub fn run(
     context: &Context,
     catalog: &mut Catalog,
     archive: &Archive,
-    settings: Settings,
+    settings: Settings<'_>,
     text: &str,
 ) -> Result<(), Error> {
     let id = catalog.resolve(text)?.id.clone();
@@ -79,7 +86,7 @@ pub fn delete_tree(
     context: &Context,
     catalog: &mut Catalog,
     archive: &Archive,
-    settings: Settings,
+    settings: Settings<'_>,
     id: &BackupId,
     asker: Asker,
 ) -> Result<bool, Error> {
@@ -123,7 +130,7 @@ fn delete_locked(
     context: &Context,
     catalog: &mut Catalog,
     archive: &Archive,
-    settings: Settings,
+    settings: Settings<'_>,
     id: &BackupId,
     asker: Asker,
 ) -> Result<bool, Error> {
@@ -142,14 +149,19 @@ fn delete_locked(
     // The increments before it may have taken hours to go.
     catalog.refresh()?;
     let Some(info) = catalog.find(id)?.cloned() else { return Ok(true) };
-    match apply::delete(context, catalog, archive, settings, &info, asker) {
+    let facts = BackupFacts::of(catalog, &info);
+    let subject = Subject::Backup(&facts);
+    // Before the deletion is announced: a script that does not want it is not to be asked again by cron.
+    let allowed = settings.scripts.before(context, HookEvent::Delete, &subject).map_err(Error::from);
+    match allowed.and_then(|()| apply::delete(context, catalog, archive, settings, &info, asker)) {
         Ok(()) => {
             lock.remove()?;
             context.files.remove_file_if_exists(&catalog.layout().sync_backup_lock(id))?;
             apply::settle(context, catalog, &info)?;
+            settings.scripts.after(context, HookEvent::Delete, &subject);
             Ok(true)
         }
-        Err(Error::Cancelled(cancelled)) => Err(cancelled.into()),
+        Err(error) if context.cancel.is_cancelled() => Err(error),
         Err(error) => {
             let reason = error.description();
             context.events.error(&format!("Failure deleting backup {id} for server {server}.\n{reason}"));

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::catalog::{BackupInfo, Keep, Layout};
 use crate::codec::Detector;
+use crate::ops::hooks::Scripts;
 use crate::ops::retention;
 use crate::sys::events::Silent;
 use crate::sys::fs::Probe;
@@ -113,9 +114,13 @@ impl Server {
     }
 }
 
-fn settings(policy: Option<&str>) -> Settings {
+fn settings(policy: Option<&str>) -> Settings<'static> {
     let policy = policy.map(|policy| policy.parse().unwrap());
-    Settings { rules: Rules { policy, minimum_redundancy: 0 }, is_concurrent: true }
+    Settings {
+        rules: Rules { policy, minimum_redundancy: 0 },
+        is_concurrent: true,
+        scripts: Scripts::default(),
+    }
 }
 
 fn steps_of_a_deletion() -> usize {

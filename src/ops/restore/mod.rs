@@ -10,6 +10,7 @@ mod plan;
 mod recovery_conf;
 mod request;
 mod room;
+mod scripts;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -41,7 +42,8 @@ pub fn run(server: &Server<'_>, request: &RestoreRequest) -> Result<Restored, Er
     server.info(format!("Destination directory: {}", chosen.destination.display()));
     let plan = plan::plan(server, chosen, request)?;
     room::ensure(server, &plan)?;
-    let outcome = apply::apply(server, &plan, &request.copy)?;
+    let outcome =
+        scripts::around(server, request, &plan.chosen.backup, || apply::apply(server, &plan, &request.copy))?;
     let elapsed: TimeDelta = server.context.clock.now() - started;
     Ok(Restored {
         changes: outcome.changes,

@@ -16,7 +16,7 @@ pub fn enforce(
     context: &Context,
     catalog: &mut Catalog,
     archive: &Archive,
-    settings: Settings,
+    settings: Settings<'_>,
 ) -> Result<(), Error> {
     let begun = catalog.begun_deletions()?;
     let Loaded { backups, errors } = catalog.load();

@@ -16,7 +16,7 @@ const HASH_DIR: &str = "wals/0000000100000000";
 fn told(yard: &Yard) -> Vec<String> {
     let mut steps = Vec::new();
     let mut tell = |step: Step<'_>| steps.push(format!("{step:?}"));
-    archive_incoming(&yard.context, &yard.archive(), &yard.settings, &mut tell).unwrap();
+    archive_incoming(&yard.context, &yard.archive(), &yard.settings, None, &mut tell).unwrap();
     steps
 }
 
