@@ -21,10 +21,7 @@ impl Task {
     /// The hooks around it, and other options that change how it is done.
     fn options(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
-            Self::Backup => (
-                &["backup", "archive"],
-                &["autogenerate_manifest", "primary_conninfo", "primary_checkpoint_timeout"],
-            ),
+            Self::Backup => (&["backup", "archive"], &["autogenerate_manifest"]),
             Self::Archiving => (&["archive"], &[]),
             Self::Maintenance => (&["archive", "delete", "wal_delete"], &[]),
             Self::Deletion => (&["delete", "wal_delete"], &[]),

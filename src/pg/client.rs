@@ -69,9 +69,11 @@ impl Client {
         if matches!(wanted, TargetSession::Any) {
             return Ok(());
         }
-        let sql = "SELECT pg_catalog.pg_is_in_recovery() AS standby, \
-                   pg_catalog.current_setting('transaction_read_only') = 'on' AS read_only";
         let role = || {
+            let sql = format!(
+                "SELECT {} AS standby, pg_catalog.current_setting('transaction_read_only') = 'on' AS read_only",
+                self.features.sql.is_in_recovery
+            );
             let row = self.row("find out what the server is", Request::plain(sql))?;
             Ok::<_, Error>((row.get("standby")?, row.get("read_only")?))
         };
@@ -171,6 +173,11 @@ impl Client {
             NoAnswer::Unexpected(reason) => Error::UnexpectedAnswer { server, purpose, reason },
             NoAnswer::Cancelled => Error::Cancelled(Cancelled),
         }
+    }
+
+    /// What servers of this version do not have.
+    pub(super) fn lacks(&self, what: &'static str) -> Error {
+        Error::Lacking { server: self.server(), version: self.version, what }
     }
 
     fn unexpected(&self, purpose: &'static str, reason: String) -> Error {

@@ -9,6 +9,7 @@ mod kit;
 
 mod archive;
 mod backup;
+mod backup_kinds;
 mod catalogue;
 mod interop;
 mod interrupted;

@@ -6,7 +6,10 @@
 //! lock marks FAILED.
 
 mod abandoned;
+mod copying;
 mod items;
+mod last_word;
+mod nudge;
 mod run;
 mod settle;
 

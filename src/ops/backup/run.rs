@@ -1,32 +1,28 @@
 //! One backup from its first record to the last, or to its failure.
 
-use std::thread;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::{BackupOptions, items};
-use crate::catalog::{BackupInfo, Catalog, DirectoryForm, Identity, Layout, RsyncTimes, Tablespace};
-use crate::config::{BackupMethod, ReuseBackup};
+use super::{BackupOptions, last_word};
+use crate::catalog::{BackupInfo, Catalog, DirectoryForm, Identity, Layout, Tablespace};
+use crate::config::ReuseBackup;
 use crate::ops::disk_use::{self, DiskUse};
-use crate::ops::{Error, Server};
-use crate::pg::{self, Client};
-use crate::sys::Cancel;
-use crate::transfer::Endpoint;
-use crate::transfer::smart_copy::{self, CopyReport, ReuseMode, SmartCopy, SymbolicLink};
+use crate::ops::strategy::{Ground, Strategy};
+use crate::ops::{Error, Server, primary};
+use crate::pg::{self, BackupEnd, BackupMode, BackupStart, Client};
 use crate::types::{BackupId, BackupStatus, ByteSize, HumanDuration, Lsn, Timestamp, WalSegment};
-
-/// The mode that records of this method carry.
-const MODE: &str = "rsync-concurrent";
 
 /// A backup in the making: the record, and what it is made with.
 pub struct BackupRun<'a> {
-    server: &'a Server<'a>,
-    options: &'a BackupOptions,
-    layout: Layout,
+    pub(super) server: &'a Server<'a>,
+    pub(super) options: &'a BackupOptions,
+    pub(super) layout: Layout,
+    strategy: Strategy,
     catalog: Catalog,
-    previous: Option<BackupInfo>,
-    backup: BackupInfo,
+    pub(super) previous: Option<BackupInfo>,
+    pub(super) backup: BackupInfo,
     started: Timestamp,
     is_standby: bool,
 }
@@ -56,10 +52,11 @@ impl<'a> BackupRun<'a> {
         let mut backup = BackupInfo::new(id);
         backup.server_name = Some(server.name().to_owned());
         backup.backup_name.clone_from(&options.name);
-        backup.mode = Some(MODE.to_owned());
+        let strategy = Strategy::configured(server.config);
+        backup.mode = Some(strategy.record_mode().to_owned());
         let previous = catalog.previous_available(&backup.id)?.cloned();
         catalog.save(backup.clone())?;
-        Ok(Self { server, options, layout, catalog, previous, backup, started, is_standby: false })
+        Ok(Self { server, options, layout, strategy, catalog, previous, backup, started, is_standby: false })
     }
 
     /// Takes the backup; gives its record, whose WAL may still have to arrive, or `None` when it failed, which is
@@ -74,16 +71,18 @@ impl<'a> BackupRun<'a> {
     fn attempt(&mut self) -> Result<(), Failure> {
         let base = self.layout.base_dir(&self.backup.id);
         self.server.info(format!(
-            "Starting backup using {MODE} method for server {} in {}",
+            "Starting backup using {} method for server {} in {}",
+            self.strategy.record_mode(),
             self.server.name(),
             base.display()
         ));
         let client = self.open_session().doing("starting backup")?;
-        self.learn(&client).doing("detecting data directory")?;
-        self.start(&client).doing("issuing start backup command")?;
-        self.drop_wal_before().doing("starting backup")?;
-        self.copy(&client).doing("copying files")?;
-        self.stop(&client).doing("issuing stop backup command (native concurrent)")?;
+        let ground = self.learn(&client).doing("detecting data directory")?;
+        let mode = self.strategy.mode(&ground).map_err(|obstacle| Error::refused(obstacle.to_string()));
+        let mode = mode.doing("starting backup")?;
+        let start = self.start(&client, &mode).doing("issuing start backup command")?;
+        let end = self.take(&client, &mode, &start)?;
+        self.record_end(&client, end).doing("writing backup label")?;
         drop(client);
         self.measure().doing("calculating backup size")?;
         self.conclude().doing("calculating backup size")
@@ -97,16 +96,17 @@ impl<'a> BackupRun<'a> {
     }
 
     /// Asks PostgreSQL what it is and where its files lie.
-    fn learn(&mut self, client: &Client) -> Result<(), Error> {
+    fn learn(&mut self, client: &Client) -> Result<Ground, Error> {
         let facts = client.server_facts()?;
-        let tablespaces = client.tablespaces()?;
-        if self.catalog.identity()?.is_none() {
+        let (ground, tablespaces) = (Ground::of(client, &facts)?, client.tablespaces()?);
+        if let (Some(systemid), None) = (&facts.system_id, self.catalog.identity()?) {
             let version = facts.version.major();
-            self.catalog.save_identity(&Identity { systemid: facts.system_id.clone(), version })?;
+            self.catalog.save_identity(&Identity { systemid: systemid.clone(), version })?;
         }
         self.is_standby = facts.is_in_recovery;
+        primary::warn_when_ignored(self.server, self.is_standby);
         let backup = &mut self.backup;
-        backup.systemid = Some(facts.system_id);
+        backup.systemid = facts.system_id;
         backup.version = Some(facts.version);
         backup.xlog_segment_size = facts.segment_size;
         backup.pgdata = facts.settings.data_directory;
@@ -119,7 +119,7 @@ impl<'a> BackupRun<'a> {
         backup.data_checksums = facts.settings.data_checksums;
         backup.summarize_wal = facts.settings.summarize_wal;
         match backup.pgdata {
-            Some(_) => Ok(()),
+            Some(_) => Ok(ground),
             None => Err(Error::refused(
                 "PostgreSQL does not tell where its data directory is; grant the role pg_read_all_settings to the \
                  user of 'conninfo'",
@@ -127,13 +127,22 @@ impl<'a> BackupRun<'a> {
         }
     }
 
-    fn start(&mut self, client: &Client) -> Result<(), Error> {
-        let label = format!("Barman backup {} {}", self.server.name(), self.backup.id);
+    fn start(&mut self, client: &Client, mode: &BackupMode) -> Result<BackupStart, Error> {
+        let is_exclusive = *mode == BackupMode::Exclusive;
+        if is_exclusive {
+            refuse_backup_mode(client)?;
+        }
         // Recorded first: if we die between the two, the record says that PostgreSQL may be in backup mode.
         self.backup.status = BackupStatus::Started;
         self.save()?;
         let size = self.backup.xlog_segment_size;
-        let start = client.start_backup(&label, self.options.immediate_checkpoint, size)?;
+        let name = last_word::name(self.server.name(), &self.backup.id);
+        let started = client.start_backup(mode, &name, self.options.immediate_checkpoint, size);
+        if is_exclusive && matches!(&started, Err(error) if !matches!(error, pg::Error::Refused { .. })) {
+            // The answer is missing, and with it the knowledge whether PostgreSQL has followed.
+            last_word::leave_if_of(self.server, &self.backup.id);
+        }
+        let start = started?;
         self.backup.begin_time = Some(start.time);
         self.backup.begin_xlog = Some(start.lsn);
         self.backup.begin_wal = Some(start.segment);
@@ -142,7 +151,62 @@ impl<'a> BackupRun<'a> {
         self.save()?;
         let position = position(start.lsn, start.segment, start.offset);
         self.server.info(format!("Backup start at LSN: {position}"));
+        Ok(start)
+    }
+
+    /// Copies and stops the backup; when one of them fails PostgreSQL leaves backup mode all the same.
+    fn take(
+        &mut self,
+        client: &Client,
+        mode: &BackupMode,
+        start: &BackupStart,
+    ) -> Result<BackupEnd, Failure> {
+        if let Err(failure) = self.copy_all(client, mode) {
+            last_word::leave(self.server, mode, client.lost().is_none());
+            return Err(failure);
+        }
+        self.server.info("Asking PostgreSQL server to finalize the backup.");
+        let end = self.stop(client, mode, start).doing(self.strategy.stop_action());
+        if end.is_err() && *mode == BackupMode::Exclusive {
+            last_word::leave(self.server, mode, false);
+        }
+        end
+    }
+
+    fn copy_all(&mut self, client: &Client, mode: &BackupMode) -> Result<(), Failure> {
+        self.drop_wal_before().doing("starting backup")?;
+        self.copy(client, mode).doing("copying files")?;
+        if *mode == BackupMode::Exclusive {
+            self.check_copied_label().doing("reading the backup label")?;
+        }
         Ok(())
+    }
+
+    /// In exclusive mode `backup_label` is copied with the data directory; without it PostgreSQL would take the copy
+    /// for whole, start and be damaged.
+    fn check_copied_label(&self) -> Result<(), Error> {
+        let path = self.copied_label();
+        let label = self.server.context.files.read_if_exists(&path)?.unwrap_or_default();
+        if last_word::is_of(&String::from_utf8_lossy(&label), self.server.name(), &self.backup.id) {
+            return Ok(());
+        }
+        Err(Error::refused(format!(
+            "'{}' is not the label of this backup: somebody else has ended PostgreSQL's backup mode during the copy",
+            path.display()
+        )))
+    }
+
+    fn copied_label(&self) -> PathBuf {
+        self.layout.data_dir(&self.backup.id, DirectoryForm::Data).join("backup_label")
+    }
+
+    /// An exclusive backup does not mind a connection that was lost on the way.
+    fn stop(&self, client: &Client, mode: &BackupMode, start: &BackupStart) -> Result<BackupEnd, Error> {
+        let size = self.backup.xlog_segment_size;
+        if client.lost().is_some() && !mode.belongs_to_session() {
+            return Ok(self.server.connect()?.stop_backup(mode, start, size)?);
+        }
+        Ok(client.stop_backup(mode, start, size)?)
     }
 
     fn drop_wal_before(&self) -> Result<(), Error> {
@@ -153,99 +217,15 @@ impl<'a> BackupRun<'a> {
         Ok(())
     }
 
-    fn copy(&mut self, client: &Client) -> Result<(), Error> {
-        let jobs = match self.options.copy.jobs {
-            1 => String::new(),
-            jobs => format!(" ({jobs} jobs)"),
-        };
-        let way = match self.server.config.backup_method() {
-            BackupMethod::LocalRsync => "local rsync",
-            _ => "rsync/SSH",
-        };
-        self.server.info(format!("Starting backup copy via {way} for {}{jobs}", self.backup.id));
-        let report = self.copy_files(client)?;
-        self.server.info(format!("Copy done (time: {})", HumanDuration::from(report.stats.total)));
-        self.warn_of_what_was_not_copied(&report);
-        self.backup.copy_stats = Some(times(report.stats).into());
-        if self.previous.is_none() {
-            self.server.info(format!("This is the first backup for server {}", self.server.name()));
-        }
-        Ok(())
-    }
-
-    fn copy_files(&self, client: &Client) -> Result<CopyReport, Error> {
-        let source = self.server.data_endpoint()?;
-        let reuse = match self.options.reuse {
-            ReuseBackup::Link => ReuseMode::Link,
-            ReuseBackup::Copy => ReuseMode::Copy,
-            ReuseBackup::Off => ReuseMode::Off,
-        };
-        let previous = self.previous.as_ref().filter(|_| reuse != ReuseMode::Off);
-        let copy = SmartCopy {
-            items: items::plan(&self.layout, &self.backup, previous, self.options),
-            reuse,
-            safe_horizon: previous.and_then(|previous| previous.begin_time),
-            ..self.options.copy.copy(source, Endpoint::Local, self.server.config)
-        };
-        let (cancel, _link) = self.server.context.cancel.child();
-        let mut context = self.server.context.clone();
-        context.cancel = cancel.clone();
-        let result = thread::scope(|scope| {
-            scope.spawn(|| stop_copy_when_lost(client, &cancel));
-            let result = copy.run(&context);
-            cancel.cancel();
-            result
-        });
-        match client.lost() {
-            Some(reason) => Err(Error::refused(format!(
-                "Connection to the Postgres server was lost during the backup.\n{reason}"
-            ))),
-            None => Ok(result?),
-        }
-    }
-
-    fn warn_of_what_was_not_copied(&self, report: &CopyReport) {
-        let line = |link: &SymbolicLink| format!("\n\t{} -> {}", link.path.display(), link.target.display());
-        let (followed, dangling): (Vec<&SymbolicLink>, _) = report.links.iter().partition(|link| link.copied);
-        if !followed.is_empty() {
-            let list: String = followed.into_iter().map(line).collect();
-            self.server.warning(format!(
-                "The data directory holds symbolic links. What they point to was copied in their place, and will be \
-                 restored there:{list}"
-            ));
-        }
-        if !dangling.is_empty() {
-            let list: String = dangling.into_iter().map(line).collect();
-            self.server.warning(format!(
-                "The data directory holds symbolic links that point to nothing; they are not in the backup:{list}"
-            ));
-        }
-        for path in &report.missing {
-            self.server.warning(format!(
-                "the configuration file '{}' does not exist and was not copied",
-                path.display()
-            ));
-        }
-        let includes = items::uncopied_includes(&self.backup);
-        if !includes.is_empty() && !self.server.config.backup_options().external_configuration {
-            let list: String = includes.iter().map(|path| format!("\n\t{}", path.display())).collect();
-            self.server.warning(format!(
-                "The usage of include directives is not supported for files that reside outside PGDATA.\n\
-                 Please manually backup the following files:{list}"
-            ));
-        }
-    }
-
-    fn stop(&mut self, client: &Client) -> Result<(), Error> {
-        self.server.info("Asking PostgreSQL server to finalize the backup.");
-        let end = client.stop_backup(self.backup.xlog_segment_size)?;
+    fn record_end(&mut self, client: &Client, end: BackupEnd) -> Result<(), Error> {
         self.backup.end_time = Some(end.time);
         self.backup.end_xlog = Some(end.lsn);
         self.backup.end_wal = Some(end.segment);
         self.backup.end_offset = Some(end.offset);
-        let label = self.layout.data_dir(&self.backup.id, DirectoryForm::Data).join("backup_label");
-        self.server.context.files.replace_durably(&label, end.label.as_bytes())?;
-        self.backup.backup_label = Some(end.label);
+        if let Some(label) = end.label {
+            self.server.context.files.replace_durably(&self.copied_label(), label.as_bytes())?;
+            self.backup.backup_label = Some(label);
+        }
         if !self.is_standby
             && let Err(error) = self.mark_end(client)
         {
@@ -259,7 +239,9 @@ impl<'a> BackupRun<'a> {
     /// Gives the moment after the backup a name that recovery can stop at.
     fn mark_end(&self, client: &Client) -> Result<(), Error> {
         client.switch_wal()?;
-        client.create_restore_point(&format!("barman_{}", self.backup.id))?;
+        if client.features().has_restore_points {
+            client.create_restore_point(&format!("barman_{}", self.backup.id))?;
+        }
         Ok(())
     }
 
@@ -317,19 +299,6 @@ impl<'a> BackupRun<'a> {
     }
 }
 
-fn times(stats: smart_copy::CopyStats) -> RsyncTimes {
-    RsyncTimes {
-        total: stats.total,
-        workers: stats.workers,
-        analysis_per_item: stats.analysis_per_item,
-        copy_per_item: stats.copy_per_item,
-        serialized_copy_per_item: stats.serialized_copy_per_item,
-        analysis: stats.analysis,
-        copy: stats.copy,
-        serialized_copy: stats.serialized_copy,
-    }
-}
-
 fn position(lsn: Lsn, segment: WalSegment, offset: u32) -> String {
     format!("{lsn} ({segment}, {offset:08X})")
 }
@@ -338,21 +307,24 @@ fn from_server(known: pg::Tablespace) -> Tablespace {
     Tablespace { name: known.name, oid: known.oid, location: known.location.into() }
 }
 
-/// Stops the copy when the connection is lost: PostgreSQL has then left backup mode, and what would still be copied
-/// could not be restored.
-fn stop_copy_when_lost(client: &Client, copy: &Cancel) {
-    while copy.sleep(Duration::from_millis(500)).is_ok() {
-        if client.lost().is_some() {
-            copy.cancel();
-        }
-    }
-}
-
 fn deduplication_percent(size: DiskUse) -> f64 {
     if size.bytes == 0 {
         return 0.0;
     }
     (1.0 - size.own_bytes as f64 / size.bytes as f64) * 100.0
+}
+
+/// Fails when PostgreSQL is in exclusive backup mode, for whoever that may be. Who must not know gets to hear it from
+/// PostgreSQL itself.
+fn refuse_backup_mode(client: &Client) -> Result<(), Error> {
+    let Ok(Some(label)) = client.find_backup_label() else { return Ok(()) };
+    let field = |name| label.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("?");
+    Err(Error::refused(format!(
+        "PostgreSQL is in backup mode already, for '{}' since {}. When nobody is taking that backup any more, end it \
+         with: SELECT pg_stop_backup();",
+        field("LABEL: "),
+        field("START TIME: ")
+    )))
 }
 
 /// The identifier of this second, or of one of the next: two backups cannot have the same.

@@ -8,8 +8,8 @@ use super::request::{Chosen, RestoreRequest, TypedTarget};
 use super::wal_plan::{self, Ancestry, WalEnd, WalFacts, WalPlan};
 use crate::ops::{Error, Server};
 use crate::types::{
-    Assumed, PgVersion, RecoveryTarget, TargetAction, TargetTimeline, Timeline, Timestamp, WalName,
-    WalSegment, parse_target_time, timestamp_text,
+    Assumed, PgVersion, RecoveryTarget, SegmentLayout, TargetAction, TargetTimeline, Timeline, Timestamp,
+    WalName, WalSegment, parse_target_time, timestamp_text,
 };
 use crate::wal::{Archive, TimelineHistory};
 
@@ -62,7 +62,8 @@ pub fn plan(server: &Server<'_>, chosen: Chosen, request: &RestoreRequest) -> Re
             WalEnd::OfArchive
         }
     };
-    let wal_facts = WalFacts { begin: facts.begin_wal, end: facts.end_wal, size: facts.size, ancestry, stop };
+    let wal_facts =
+        WalFacts { begin: facts.begin_wal, end: facts.end_wal, layout: facts.layout, ancestry, stop };
     let wal = wal_plan::plan(archived_names(&archive, &facts)?, &wal_facts);
     judge_gap(server, &archive, &wal, target.as_ref())?;
     let newest = newest_known(&archive, facts.end_wal.timeline())?;
@@ -79,7 +80,7 @@ pub fn plan(server: &Server<'_>, chosen: Chosen, request: &RestoreRequest) -> Re
 /// What every backup that can be restored has recorded.
 struct BackupFacts {
     version: PgVersion,
-    size: crate::types::SegmentSize,
+    layout: SegmentLayout,
     begin_wal: WalSegment,
     end_wal: WalSegment,
     end_lsn: crate::types::Lsn,
@@ -90,9 +91,10 @@ impl BackupFacts {
     fn of(chosen: &Chosen) -> Result<Self, Error> {
         let backup = &chosen.backup;
         let known = || {
+            let version = backup.version?;
             Some(Self {
-                version: backup.version?,
-                size: backup.xlog_segment_size,
+                version,
+                layout: SegmentLayout::of(version, backup.xlog_segment_size),
                 begin_wal: backup.begin_wal?,
                 end_wal: backup.end_wal?,
                 end_lsn: backup.end_xlog?,
