@@ -44,6 +44,16 @@ impl Client {
         // Nobody else's functions and operators stand in for those of our queries.
         let options = settings.options.take().map_or_else(String::new, |options| options + " ");
         settings.options = Some(options + "-csearch_path=");
+        let mut name_is_unknown = false;
+        let connected = connect(&settings, &files, cancel, |stream, attempted| {
+            let started = Self::start(stream, &settings, attempted, cancel);
+            started.inspect_err(|failure| name_is_unknown |= matches!(failure, Failure::NameUnknown(_)))
+        });
+        if connected.is_ok() || !name_is_unknown {
+            return connected;
+        }
+        // As libpq does: once more without a name.
+        settings.application_name = None;
         connect(&settings, &files, cancel, |stream, attempted| {
             Self::start(stream, &settings, attempted, cancel)
         })

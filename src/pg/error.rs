@@ -86,6 +86,7 @@ impl Attempt {
         | Failure::Tls(reason)
         | Failure::Refused(reason)
         | Failure::OtherHost(reason)
+        | Failure::NameUnknown(reason)
         | Failure::Final(reason)) = failure;
         Self(format!("connection to {address} failed: {reason}"))
     }

@@ -13,6 +13,7 @@ mod backup_kinds;
 mod catalogue;
 mod interop;
 mod interrupted;
+mod old_versions;
 mod recovery;
 mod trouble;
 
