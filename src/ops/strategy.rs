@@ -33,7 +33,7 @@ pub enum Obstacle {
     #[error("cannot perform exclusive backup on a standby")]
     ExclusiveOnStandby,
     /// The version has no exclusive mode any more.
-    #[error("exclusive backups not supported on PostgreSQL {0}")]
+    #[error("exclusive backups not supported on PostgreSQL {}", .0.major())]
     NoExclusiveMode(PgVersion),
     /// The version has no concurrent mode yet.
     #[error("PostgreSQL {0} has no concurrent backups, set 'backup_options = exclusive_backup'")]
@@ -146,7 +146,7 @@ mod tests {
         let standby = Ground { is_standby: true, ..ground(150_018) };
         let [first, second] = &Strategy::Exclusive.obstacles(&standby)[..] else { panic!("two obstacles") };
         assert_eq!(*first, Obstacle::ExclusiveOnStandby);
-        assert_eq!(second.to_string(), "exclusive backups not supported on PostgreSQL 15.18");
+        assert_eq!(second.to_string(), "exclusive backups not supported on PostgreSQL 15");
         assert_eq!(Strategy::Concurrent.mode(&standby), Ok(BackupMode::Concurrent));
     }
 }

@@ -157,7 +157,7 @@ fn a_standby_is_backed_up_and_its_primary_closes_the_last_wal_file() {
     world.site.set("backup_options", "exclusive_backup");
     let words = [
         "not in recovery: FAILED (cannot perform exclusive backup on a standby)",
-        "exclusive backup supported: FAILED (exclusive backups not supported on PostgreSQL 15.",
+        "exclusive backup supported: FAILED (exclusive backups not supported on PostgreSQL 15)",
     ];
     world.site.barman("check main").fails(1, &words);
     world.site.barman("backup main").fails(1, &["Impossible to start the backup"]);
@@ -221,7 +221,9 @@ fn what_is_said_about_the_copy_reaches_rsync_and_a_connection_that_breaks_is_mad
     };
     let running = world.site.start_barman("backup main --immediate-checkpoint --wait");
     break_once(&world);
-    running.finish().ok().says("Failure executing rsync on").says("Retrying in 1 seconds");
+    running.finish().ok();
+    let told = world.site.log();
+    assert!(told.contains("Failure executing rsync on") && told.contains("Retrying in 1 seconds"), "{told}");
     let id = world.site.backups().remove(0);
     assert_eq!(world.site.field(&id, "status"), "DONE");
     let said = fs::read_to_string(&log).unwrap();
@@ -239,5 +241,6 @@ fn what_is_said_about_the_copy_reaches_rsync_and_a_connection_that_breaks_is_mad
         "backup main --immediate-checkpoint --reuse-backup=off --retry-times 1 --retry-sleep 2",
     );
     break_once(&world);
-    running.finish().ok().says("Retrying in 2 seconds");
+    running.finish().ok();
+    assert!(world.site.log().contains("Retrying in 2 seconds"));
 }

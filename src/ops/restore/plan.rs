@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::Local;
 
+use super::recovery_conf;
 use super::request::{Chosen, RestoreRequest, TypedTarget};
 use super::wal_plan::{self, Ancestry, WalEnd, WalFacts, WalPlan};
 use crate::ops::{Error, Server};
@@ -46,6 +47,9 @@ pub fn plan(server: &Server<'_>, chosen: Chosen, request: &RestoreRequest) -> Re
     let is_pitr = target.is_some() || request.timeline.is_some();
     if request.action.is_some() && !is_pitr {
         return Err(Error::refused("Can't enable recovery target action when PITR is not required"));
+    }
+    if let Some(reason) = recovery_conf::refusal(target.as_ref(), request.action, facts.version) {
+        return Err(Error::refused(reason));
     }
     if request.exclusive {
         warn_of_vain_exclusive(server, target.as_ref());

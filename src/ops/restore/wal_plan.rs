@@ -212,6 +212,20 @@ mod tests {
     ];
 
     #[test]
+    fn the_segment_that_old_servers_leave_out_is_no_gap() {
+        let old = WalFacts {
+            begin: segment("0000000100000000000000FE"),
+            end: segment("000000010000000100000000"),
+            layout: SegmentLayout::of(PgVersion::new(90_224), SegmentSize::DEFAULT),
+            ..facts(WalEnd::OfArchive)
+        };
+        let names = archive(&["0000000100000000000000FE", "000000010000000100000000"]);
+        assert_eq!(plan(names.clone(), &old), WalPlan { files: names.clone(), gap: None });
+        let new = WalFacts { layout: SegmentLayout::of(PgVersion::new(90_300), SegmentSize::DEFAULT), ..old };
+        assert_eq!(plan(names, &new).gap.map(|gap| gap.segment), Some(segment("0000000100000000000000FF")));
+    }
+
+    #[test]
     fn wal_from_the_begin_of_the_backup_to_the_end_of_the_archive_is_provided() {
         let plan = plan(archive(&ONE_TIMELINE), &facts(WalEnd::OfArchive));
         assert_eq!(plan, WalPlan { files: archive(&ONE_TIMELINE[1..]), gap: None });
