@@ -107,7 +107,8 @@ fn postgresql_leaves_backup_mode_however_an_exclusive_backup_ends() {
     // Exclusive mode is not bound to a session.
     let (running, id) = slow_backup(&mut world, 8000);
     world.pg.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_addr IS NOT NULL");
-    running.finish().ok();
+    let outcome = running.finish().ok();
+    assert_eq!(outcome.stderr, "");
     assert!(!world.pg.is_in_backup());
     eventually("its WAL is archived", || {
         world.site.barman("cron").ok();
@@ -198,7 +199,7 @@ fn what_is_said_about_the_copy_reaches_rsync_and_a_connection_that_breaks_is_mad
     let stand_in = world.site.dir().join("bin/rsync");
     fs::write(&stand_in, script).unwrap();
     fs::set_permissions(&stand_in, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    world.site.set("bandwidth_limit", "1000");
+    world.site.set("bandwidth_limit", "4000");
     world.site.set("tablespace_bandwidth_limit", "fast:2000");
     world.site.set("network_compression", "true");
     world.site.set("basebackup_retry_times", "3");
@@ -230,13 +231,13 @@ fn what_is_said_about_the_copy_reaches_rsync_and_a_connection_that_breaks_is_mad
     let copies = |path: &str, option: &str| {
         said.lines().any(|line| line.contains("--files-from") && line.contains(path) && line.contains(option))
     };
-    assert!(copies("/data", "--bwlimit=1000") && copies("/tablespace", "--bwlimit=2000"), "{said}");
+    assert!(copies("/data", "--bwlimit=4000") && copies("/tablespace", "--bwlimit=2000"), "{said}");
     assert!(copies("/data", "--compress"), "{said}");
     assert_eq!(world.restore(&id, "restored", "").start().contents(), world.pg.contents());
 
     let running = world.site.start_barman("backup main --immediate-checkpoint --reuse-backup=off --no-retry");
     break_once(&world);
-    running.finish().fails(1, &["Backup failed copying files", "connection"]);
+    running.finish().fails(1, &["Backup failed copying files"]);
     let running = world.site.start_barman(
         "backup main --immediate-checkpoint --reuse-backup=off --retry-times 1 --retry-sleep 2",
     );

@@ -143,6 +143,15 @@ fn pgespresso_takes_concurrent_backups_of_9_2_and_its_backup_is_given_up_when_th
 }
 
 #[test]
+fn a_server_that_is_older_still_is_refused_by_its_version() {
+    let mut world = OldWorld::new(80_323);
+    world.site.set("backup_options", "exclusive_backup");
+    let row = "PostgreSQL: FAILED (unsupported version: PostgreSQL server is too old (8.3.23 < 8.4))";
+    world.site.barman("check main").fails(1, &[row]);
+    world.site.barman("backup main").fails(1, &["Impossible to start the backup", "too old"]);
+}
+
+#[test]
 fn from_9_6_on_concurrent_backups_need_no_extension() {
     let world = OldWorld::new(90_624);
     let outcome = world.site.barman("check main").ok();

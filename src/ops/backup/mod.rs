@@ -10,6 +10,7 @@ mod copying;
 mod items;
 mod last_word;
 mod nudge;
+mod online;
 mod run;
 mod settle;
 

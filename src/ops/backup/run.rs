@@ -1,17 +1,16 @@
 //! One backup from its first record to the last, or to its failure.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::{BackupOptions, last_word};
-use crate::catalog::{BackupInfo, Catalog, DirectoryForm, Identity, Layout, Tablespace};
+use super::BackupOptions;
+use crate::catalog::{BackupInfo, Catalog, Identity, Layout, Tablespace};
 use crate::config::ReuseBackup;
 use crate::ops::disk_use::{self, DiskUse};
 use crate::ops::strategy::{Ground, Strategy};
 use crate::ops::{Error, Server, primary};
-use crate::pg::{self, BackupEnd, BackupMode, BackupStart, Client};
+use crate::pg::{self, Client};
 use crate::types::{BackupId, BackupStatus, ByteSize, HumanDuration, Lsn, Timestamp, WalSegment};
 
 /// A backup in the making: the record, and what it is made with.
@@ -19,22 +18,22 @@ pub struct BackupRun<'a> {
     pub(super) server: &'a Server<'a>,
     pub(super) options: &'a BackupOptions,
     pub(super) layout: Layout,
-    strategy: Strategy,
+    pub(super) strategy: Strategy,
     catalog: Catalog,
     pub(super) previous: Option<BackupInfo>,
     pub(super) backup: BackupInfo,
     started: Timestamp,
-    is_standby: bool,
+    pub(super) is_standby: bool,
 }
 
 /// What was being done when a backup failed, in the words that the record keeps.
-struct Failure {
+pub(super) struct Failure {
     action: &'static str,
     error: Error,
 }
 
 /// Names what a step was for.
-trait Doing<T> {
+pub(super) trait Doing<T> {
     fn doing(self, action: &'static str) -> Result<T, Failure>;
 }
 
@@ -76,19 +75,19 @@ impl<'a> BackupRun<'a> {
             self.server.name(),
             base.display()
         ));
-        let client = self.open_session().doing("starting backup")?;
+        let mut client = self.open_session().doing("starting backup")?;
         let ground = self.learn(&client).doing("detecting data directory")?;
         let mode = self.strategy.mode(&ground).map_err(|obstacle| Error::refused(obstacle.to_string()));
         let mode = mode.doing("starting backup")?;
         let start = self.start(&client, &mode).doing("issuing start backup command")?;
-        let end = self.take(&client, &mode, &start)?;
+        let end = self.take(&mut client, &mode, &start)?;
         self.record_end(&client, end).doing("writing backup label")?;
         drop(client);
         self.measure().doing("calculating backup size")?;
         self.conclude().doing("calculating backup size")
     }
 
-    fn open_session(&self) -> Result<Client, Error> {
+    pub(super) fn open_session(&self) -> Result<Client, Error> {
         let client = self.server.connect()?;
         client.ensure_supported()?;
         client.keep_alive(self.options.keepalive.unwrap_or_default());
@@ -125,124 +124,6 @@ impl<'a> BackupRun<'a> {
                  user of 'conninfo'",
             )),
         }
-    }
-
-    fn start(&mut self, client: &Client, mode: &BackupMode) -> Result<BackupStart, Error> {
-        let is_exclusive = *mode == BackupMode::Exclusive;
-        if is_exclusive {
-            refuse_backup_mode(client)?;
-        }
-        // Recorded first: if we die between the two, the record says that PostgreSQL may be in backup mode.
-        self.backup.status = BackupStatus::Started;
-        self.save()?;
-        let size = self.backup.xlog_segment_size;
-        let name = last_word::name(self.server.name(), &self.backup.id);
-        let started = client.start_backup(mode, &name, self.options.immediate_checkpoint, size);
-        if is_exclusive && matches!(&started, Err(error) if !matches!(error, pg::Error::Refused { .. })) {
-            // The answer is missing, and with it the knowledge whether PostgreSQL has followed.
-            last_word::leave_if_of(self.server, &self.backup.id);
-        }
-        let start = started?;
-        self.backup.begin_time = Some(start.time);
-        self.backup.begin_xlog = Some(start.lsn);
-        self.backup.begin_wal = Some(start.segment);
-        self.backup.begin_offset = Some(start.offset);
-        self.backup.timeline = Some(start.timeline);
-        self.save()?;
-        let position = position(start.lsn, start.segment, start.offset);
-        self.server.info(format!("Backup start at LSN: {position}"));
-        Ok(start)
-    }
-
-    /// Copies and stops the backup; when one of them fails PostgreSQL leaves backup mode all the same.
-    fn take(
-        &mut self,
-        client: &Client,
-        mode: &BackupMode,
-        start: &BackupStart,
-    ) -> Result<BackupEnd, Failure> {
-        if let Err(failure) = self.copy_all(client, mode) {
-            last_word::leave(self.server, mode, client.lost().is_none());
-            return Err(failure);
-        }
-        self.server.info("Asking PostgreSQL server to finalize the backup.");
-        let end = self.stop(client, mode, start).doing(self.strategy.stop_action());
-        if end.is_err() && *mode == BackupMode::Exclusive {
-            last_word::leave(self.server, mode, false);
-        }
-        end
-    }
-
-    fn copy_all(&mut self, client: &Client, mode: &BackupMode) -> Result<(), Failure> {
-        self.drop_wal_before().doing("starting backup")?;
-        self.copy(client, mode).doing("copying files")?;
-        if *mode == BackupMode::Exclusive {
-            self.check_copied_label().doing("reading the backup label")?;
-        }
-        Ok(())
-    }
-
-    /// In exclusive mode `backup_label` is copied with the data directory; without it PostgreSQL would take the copy
-    /// for whole, start and be damaged.
-    fn check_copied_label(&self) -> Result<(), Error> {
-        let path = self.copied_label();
-        let label = self.server.context.files.read_if_exists(&path)?.unwrap_or_default();
-        if last_word::is_of(&String::from_utf8_lossy(&label), self.server.name(), &self.backup.id) {
-            return Ok(());
-        }
-        Err(Error::refused(format!(
-            "'{}' is not the label of this backup: somebody else has ended PostgreSQL's backup mode during the copy",
-            path.display()
-        )))
-    }
-
-    fn copied_label(&self) -> PathBuf {
-        self.layout.data_dir(&self.backup.id, DirectoryForm::Data).join("backup_label")
-    }
-
-    /// An exclusive backup does not mind a connection that was lost on the way.
-    fn stop(&self, client: &Client, mode: &BackupMode, start: &BackupStart) -> Result<BackupEnd, Error> {
-        let size = self.backup.xlog_segment_size;
-        if client.lost().is_some() && !mode.belongs_to_session() {
-            return Ok(self.server.connect()?.stop_backup(mode, start, size)?);
-        }
-        Ok(client.stop_backup(mode, start, size)?)
-    }
-
-    fn drop_wal_before(&self) -> Result<(), Error> {
-        if self.previous.is_none() {
-            self.server.info(format!("This is the first backup for server {}", self.server.name()));
-            super::settle::drop_wal_before(self.server, &self.backup)?;
-        }
-        Ok(())
-    }
-
-    fn record_end(&mut self, client: &Client, end: BackupEnd) -> Result<(), Error> {
-        self.backup.end_time = Some(end.time);
-        self.backup.end_xlog = Some(end.lsn);
-        self.backup.end_wal = Some(end.segment);
-        self.backup.end_offset = Some(end.offset);
-        if let Some(label) = end.label {
-            self.server.context.files.replace_durably(&self.copied_label(), label.as_bytes())?;
-            self.backup.backup_label = Some(label);
-        }
-        if !self.is_standby
-            && let Err(error) = self.mark_end(client)
-        {
-            // The backup is complete without: stopping it has closed its last WAL segment.
-            self.server.context.cancel.check()?;
-            self.server.warning(format!("After the end of the backup: {}", error.with_causes()));
-        }
-        Ok(())
-    }
-
-    /// Gives the moment after the backup a name that recovery can stop at.
-    fn mark_end(&self, client: &Client) -> Result<(), Error> {
-        client.switch_wal()?;
-        if client.features().has_restore_points {
-            client.create_restore_point(&format!("barman_{}", self.backup.id))?;
-        }
-        Ok(())
     }
 
     fn measure(&mut self) -> Result<(), Error> {
@@ -283,7 +164,7 @@ impl<'a> BackupRun<'a> {
         Ok(())
     }
 
-    fn save(&mut self) -> Result<(), Error> {
+    pub(super) fn save(&mut self) -> Result<(), Error> {
         Ok(self.catalog.save(self.backup.clone())?)
     }
 
@@ -299,7 +180,7 @@ impl<'a> BackupRun<'a> {
     }
 }
 
-fn position(lsn: Lsn, segment: WalSegment, offset: u32) -> String {
+pub(super) fn position(lsn: Lsn, segment: WalSegment, offset: u32) -> String {
     format!("{lsn} ({segment}, {offset:08X})")
 }
 
@@ -312,19 +193,6 @@ fn deduplication_percent(size: DiskUse) -> f64 {
         return 0.0;
     }
     (1.0 - size.own_bytes as f64 / size.bytes as f64) * 100.0
-}
-
-/// Fails when PostgreSQL is in exclusive backup mode, for whoever that may be. Who must not know gets to hear it from
-/// PostgreSQL itself.
-fn refuse_backup_mode(client: &Client) -> Result<(), Error> {
-    let Ok(Some(label)) = client.find_backup_label() else { return Ok(()) };
-    let field = |name| label.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("?");
-    Err(Error::refused(format!(
-        "PostgreSQL is in backup mode already, for '{}' since {}. When nobody is taking that backup any more, end it \
-         with: SELECT pg_stop_backup();",
-        field("LABEL: "),
-        field("START TIME: ")
-    )))
 }
 
 /// The identifier of this second, or of one of the next: two backups cannot have the same.
