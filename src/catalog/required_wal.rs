@@ -1,5 +1,5 @@
 use super::BackupInfo;
-use crate::types::{BackupId, PgVersion, SegmentRange, WalSegment};
+use crate::types::{BackupId, SegmentLayout, SegmentRange, WalSegment};
 
 /// Why it cannot be told which WAL a backup needs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,19 +34,15 @@ impl BackupInfo {
             begin,
             end,
         })?;
-        // Before 9.3 the last segment of each log was never written.
-        let has_gap = self.version.is_some_and(|version| version < PgVersion::new(90_300));
-        let is_gap = move |segment: &WalSegment| {
-            let end = segment.start(size).bytes() + u64::from(size.bytes());
-            has_gap && end.is_multiple_of(1 << 32)
-        };
-        Ok(range.iter().filter(move |segment| !is_gap(segment)))
+        let layout = self.version.map(|version| SegmentLayout::of(version, size));
+        Ok(range.iter().filter(move |segment| layout.is_none_or(|layout| layout.has(*segment))))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::PgVersion;
 
     fn backup(begin: &str, end: &str, version: u32) -> BackupInfo {
         BackupInfo {

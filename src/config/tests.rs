@@ -277,7 +277,6 @@ fn what_this_version_cannot_do_is_said() {
         ("backup_method = postgres\n", "backup_method = postgres"),
         ("backup_method = snapshot\n", "backup_method = snapshot"),
         ("backup_method = local-to-cloud\n", "backup_method = local-to-cloud"),
-        ("backup_options = exclusive_backup\n", "exclusive_backup"),
         ("basebackups_directory = s3://bucket\n", "basebackups_directory = s3://bucket"),
         ("wals_directory = gs://bucket\n", "wals_directory = gs://bucket"),
         ("encryption = gpg\n", "encryption = gpg"),

@@ -62,7 +62,7 @@ pub fn await_condition(
     server: &Server<'_>,
     size: SegmentSize,
     limit: Option<Duration>,
-    is_met: impl Fn() -> Result<bool, Error>,
+    mut is_met: impl FnMut() -> Result<bool, Error>,
 ) -> Result<bool, Error> {
     let started = Instant::now();
     loop {

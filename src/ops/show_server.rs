@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use super::{Error, Server, python_bool};
 use crate::pg::{Client, ServerFacts};
-use crate::types::{HumanDuration, timestamp_text};
+use crate::types::{HumanDuration, PgVersion, timestamp_text};
 use crate::view::ServerSettings;
 
 /// Collects settings and facts; facts of a PostgreSQL that does not answer are `None`.
@@ -113,13 +113,14 @@ fn add_live(server: &Server<'_>, all: &mut Settings) {
 
 fn add_facts(all: &mut Settings, facts: &ServerFacts) {
     all.add("server_txt_version", &facts.version_text);
-    all.add("version_supported", python_bool(facts.version.at_least(10)));
-    all.add("postgres_systemid", &facts.system_id);
+    all.add("version_supported", "True");
+    all.add_known("postgres_systemid", facts.system_id.as_ref());
     all.add("is_in_recovery", python_bool(facts.is_in_recovery));
     all.add("is_superuser", python_bool(facts.is_superuser));
     all.add("has_backup_privileges", python_bool(facts.has_backup_privileges));
     all.add("has_monitoring_privileges", python_bool(facts.has_monitoring_privileges));
-    all.add("replication_slot_support", "True");
+    let has_slots = facts.version >= PgVersion::new(90_400);
+    all.add("replication_slot_support", python_bool(has_slots));
     all.add_known("current_xlog", facts.wal.as_ref().map(|position| position.segment));
     all.add_known("current_lsn", facts.wal.as_ref().map(|position| position.lsn));
     let settings = &facts.settings;
@@ -154,7 +155,7 @@ fn add_facts(all: &mut Settings, facts: &ServerFacts) {
 }
 
 fn add_archiver(all: &mut Settings, facts: &ServerFacts) {
-    let stats = &facts.archiver;
+    let Some(stats) = &facts.archiver else { return };
     all.add("is_archiving", python_bool(stats.is_archiving));
     all.add("archived_count", stats.archived_count);
     all.add("failed_count", stats.failed_count);

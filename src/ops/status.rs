@@ -53,7 +53,7 @@ fn add_postgres(server: &Server<'_>, status: &mut ServerStatus) {
         status.add("current_xlog", "Current WAL segment", position.segment.to_string());
     }
     if server.config.archiver() {
-        add_archiver(status, facts.settings.archive_command.as_deref(), &facts.archiver);
+        add_archiver(status, facts.settings.archive_command.as_deref(), facts.archiver.as_ref());
     }
 }
 
@@ -62,12 +62,13 @@ fn current_size(client: &Client) -> Option<u64> {
     client.current_size().inspect_err(|error| tracing::warn!("{error}")).ok().flatten()
 }
 
-fn add_archiver(status: &mut ServerStatus, archive_command: Option<&str>, stats: &ArchiverStats) {
+fn add_archiver(status: &mut ServerStatus, archive_command: Option<&str>, stats: Option<&ArchiverStats>) {
     let command = match archive_command {
         None | Some("" | "(disabled)") => "FAILED (please set it accordingly to documentation)",
         Some(command) => command,
     };
     status.add("archive_command", "PostgreSQL 'archive_command' setting", command);
+    let Some(stats) = stats else { return };
     let last = match (&stats.last_archived_wal, stats.last_archived_time) {
         (Some(wal), Some(at)) => format!("{wal}, at {}", ctime_text(at)),
         _ => "No WAL segment shipped yet".to_owned(),

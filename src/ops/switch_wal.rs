@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Error, Server, archive_wal};
+use super::{Error, Server, archive_wal, primary};
 use crate::pg::WalSwitch;
 use crate::types::WalSegment;
 
@@ -17,11 +17,15 @@ pub struct SwitchOptions {
     pub timeout: Option<Duration>,
 }
 
-/// Switches, and waits for the file when asked to.
+/// Switches, of a standby with a known primary there, and waits for the file when asked to.
 pub fn run(server: &Server<'_>, options: &SwitchOptions) -> Result<(), Error> {
     let name = server.name();
-    let client = server.connect().map_err(|error| unable(name, &error))?;
-    let facts = client.server_facts().map_err(|error| unable(name, &error.into()))?;
+    let mut client = server.connect().map_err(|error| unable(name, &error))?;
+    let mut facts = client.server_facts().map_err(|error| unable(name, &error.into()))?;
+    if let Some(primary) = primary::connect(server, facts.is_in_recovery).map_err(|e| unable(name, &e))? {
+        client = primary;
+        facts = client.server_facts().map_err(|error| unable(name, &error.into()))?;
+    }
     if facts.is_in_recovery {
         server.info(format!("No switch performed because server '{name}' is a standby."));
         return Ok(());

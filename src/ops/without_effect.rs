@@ -15,7 +15,7 @@ impl Task {
     /// The options that change how it is done.
     fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Backup => &["autogenerate_manifest", "primary_conninfo", "primary_checkpoint_timeout"],
+            Self::Backup => &["autogenerate_manifest"],
             Self::Restore => &["recovery_options", "staging_path", "staging_location"],
         }
     }

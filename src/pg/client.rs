@@ -44,6 +44,16 @@ impl Client {
         // Nobody else's functions and operators stand in for those of our queries.
         let options = settings.options.take().map_or_else(String::new, |options| options + " ");
         settings.options = Some(options + "-csearch_path=");
+        let mut name_is_unknown = false;
+        let connected = connect(&settings, &files, cancel, |stream, attempted| {
+            let started = Self::start(stream, &settings, attempted, cancel);
+            started.inspect_err(|failure| name_is_unknown |= matches!(failure, Failure::NameUnknown(_)))
+        });
+        if connected.is_ok() || !name_is_unknown {
+            return connected;
+        }
+        // As libpq does: once more without a name.
+        settings.application_name = None;
         connect(&settings, &files, cancel, |stream, attempted| {
             Self::start(stream, &settings, attempted, cancel)
         })
@@ -69,9 +79,11 @@ impl Client {
         if matches!(wanted, TargetSession::Any) {
             return Ok(());
         }
-        let sql = "SELECT pg_catalog.pg_is_in_recovery() AS standby, \
-                   pg_catalog.current_setting('transaction_read_only') = 'on' AS read_only";
         let role = || {
+            let sql = format!(
+                "SELECT {} AS standby, pg_catalog.current_setting('transaction_read_only') = 'on' AS read_only",
+                self.features.sql.is_in_recovery
+            );
             let row = self.row("find out what the server is", Request::plain(sql))?;
             Ok::<_, Error>((row.get("standby")?, row.get("read_only")?))
         };
@@ -171,6 +183,11 @@ impl Client {
             NoAnswer::Unexpected(reason) => Error::UnexpectedAnswer { server, purpose, reason },
             NoAnswer::Cancelled => Error::Cancelled(Cancelled),
         }
+    }
+
+    /// What servers of this version do not have.
+    pub(super) fn lacks(&self, what: &'static str) -> Error {
+        Error::Lacking { server: self.server(), version: self.version, what }
     }
 
     fn unexpected(&self, purpose: &'static str, reason: String) -> Error {

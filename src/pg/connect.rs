@@ -29,6 +29,8 @@ pub(super) enum Failure {
     Refused(String),
     /// The server cannot serve us, or is not what `target_session_attrs` asks for: the next host is tried.
     OtherHost(String),
+    /// The server is too old to know that sessions have names (before 9.0).
+    NameUnknown(String),
     /// Anything else ends the search.
     Final(String),
 }
@@ -115,7 +117,9 @@ impl<T, F: FnMut(Stream, &Attempted<'_>) -> Result<T, Failure>> Search<'_, F> {
                     Failure::Unreachable(_) => break,
                     Failure::OtherHost(_) => return Ok(Tried::NextHost),
                     Failure::Tls(_) | Failure::Refused(_) if !is_last => {}
-                    Failure::Tls(_) | Failure::Refused(_) | Failure::Final(_) => return Ok(Tried::Stop),
+                    Failure::Tls(_) | Failure::Refused(_) | Failure::NameUnknown(_) | Failure::Final(_) => {
+                        return Ok(Tried::Stop);
+                    }
                 }
             }
         }

@@ -1,5 +1,7 @@
 use std::io;
 
+use tokio_postgres::error::SqlState;
+
 use super::connect::Failure;
 use super::conninfo::{self, Host, Place};
 use super::socket::{Address, describe};
@@ -49,11 +51,28 @@ pub enum Error {
         reason: String,
     },
     /// The server is older than any that Barman works with.
-    #[error("PostgreSQL server is too old ({0} < 9.6.0)")]
+    #[error("PostgreSQL server is too old ({0} < 8.4)")]
     TooOld(PgVersion),
+    /// Servers of this version do not have what was asked for.
+    #[error("{server}: PostgreSQL {version} has no {what}")]
+    Lacking {
+        /// The server, in libpq's words.
+        server: String,
+        /// Its version.
+        version: PgVersion,
+        /// What it has not.
+        what: &'static str,
+    },
     /// We were asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl Error {
+    /// Whether the server refused a request with this error code.
+    pub(super) fn has_code(&self, code: &SqlState) -> bool {
+        matches!(self, Self::Refused { sqlstate, .. } if sqlstate == code.code())
+    }
 }
 
 /// One server that was tried, and why it was not taken, in libpq's words.
@@ -67,6 +86,7 @@ impl Attempt {
         | Failure::Tls(reason)
         | Failure::Refused(reason)
         | Failure::OtherHost(reason)
+        | Failure::NameUnknown(reason)
         | Failure::Final(reason)) = failure;
         Self(format!("connection to {address} failed: {reason}"))
     }

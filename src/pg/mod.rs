@@ -3,7 +3,7 @@
 //! * [`conninfo`]: which server, read as libpq reads it; [`redact`] takes passwords out of any text.
 //! * `connect`, `socket`, `tls`: from the settings to a [`Stream`] on which a protocol can begin.
 //! * [`Client`]: a SQL session on such a stream; `queries` asks by purpose and answers with types.
-//! * [`Features`]: what differs between versions, 9.6 to 18.
+//! * [`Features`]: what differs between versions, 8.4 to 18.
 //!
 //! Everything is synchronous. A connection that is made never changes its server: what was begun on a session,
 //! a backup above all, ends on it or not at all.
@@ -25,9 +25,9 @@ mod wire;
 pub use client::Client;
 pub use conninfo::{Conninfo, redact};
 pub use error::{Attempt, Error};
-pub use features::{Features, OLDEST, RecoveryStyle};
+pub use features::{ConcurrentBackup, Features, OLDEST, OLDEST_TESTED, RecoveryStyle};
 pub use queries::{
-    ArchiverStats, BackupEnd, BackupStart, ReplicationSlot, ServerFacts, ServerSettings, Tablespace,
-    WalPosition, WalSwitch,
+    ArchiverStats, BackupEnd, BackupMode, BackupStart, Espresso, Leaving, ReplicationSlot, ServerFacts,
+    ServerSettings, Tablespace, WalPosition, WalSwitch,
 };
 pub use stream::Stream;

@@ -41,7 +41,12 @@ pub(super) fn authenticate(
         }
     })?;
     let passed = gate.lock().unwrap_or_else(PoisonError::into_inner).is_passed();
-    result.map_err(|error| refusal(&error, attempted.password, passed))
+    result.map_err(|error| match error.code() {
+        Some(&SqlState::UNDEFINED_OBJECT) if settings.application_name.is_some() => {
+            Failure::NameUnknown(reason(&error))
+        }
+        _ => refusal(&error, attempted.password, passed),
+    })
 }
 
 fn config(settings: &Settings) -> Config {

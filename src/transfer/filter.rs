@@ -3,6 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use crate::types::PgVersion;
+
 /// What no backup holds, of PGDATA and of tablespaces: what lives no longer than the server does, or must not
 /// reach a copy of it.
 pub const BACKUP_EXCLUDES: [&str; 16] = [
@@ -61,10 +63,14 @@ impl Filters {
         Self::excluding(PGDATA_EXCLUDES.into_iter().chain(BACKUP_EXCLUDES))
     }
 
-    /// What a backup takes of a tablespace: the directory of its own major version (`15`, `9.6`).
-    pub fn backup_of_tablespace(major: &str) -> Self {
+    /// What a backup takes of a tablespace: the directory of its own major version. Before 9.0 the tablespace
+    /// belonged to one version as a whole.
+    pub fn backup_of_tablespace(version: PgVersion) -> Self {
+        if version < PgVersion::new(90_000) {
+            return Self::excluding(BACKUP_EXCLUDES);
+        }
         let filters = Self::excluding(["/*"].into_iter().chain(BACKUP_EXCLUDES));
-        Self { include: vec![format!("/PG_{major}_*").into()], ..filters }
+        Self { include: vec![format!("/PG_{}_*", version.major()).into()], ..filters }
     }
 
     /// What a restore puts into PGDATA.

@@ -9,10 +9,12 @@ mod kit;
 
 mod archive;
 mod backup;
+mod backup_kinds;
 mod catalogue;
 mod hooks;
 mod interop;
 mod interrupted;
+mod old_versions;
 mod recovery;
 mod trouble;
 

@@ -52,6 +52,22 @@ impl Cluster {
         Self { version, data: data.into(), run: run.into(), port: 0, options: Vec::new(), server: None }
     }
 
+    /// A standby of a running cluster in `dir`, its tablespace `fast` beside its data; it does not run yet.
+    pub fn standby_of(primary: &Self, dir: &Path) -> Self {
+        let standby = Self::on(primary.version, &dir.join("data"), dir);
+        let location =
+            primary.sql("SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'fast'");
+        let rule = format!("{location}={}", dir.join("fast").display());
+        let program = primary.server_program("pg_basebackup");
+        let (run, port) = (primary.run.to_str().unwrap(), primary.port.to_string());
+        program
+            .args(["-h", run, "-p", &port, "-U", "postgres", "-R", "-c", "fast", "--no-sync"])
+            .args(["-D", standby.data.to_str().unwrap(), "-T", &rule])
+            .run()
+            .ok();
+        standby
+    }
+
     /// Its release.
     pub fn version(&self) -> Version {
         self.version
@@ -180,6 +196,19 @@ impl Cluster {
         self.sql(&tables.lines().map(digest).collect::<Vec<_>>().join(" UNION ALL "))
     }
 
+    /// Waits until a standby has replayed what its primary has written.
+    #[track_caller]
+    pub fn wait_until_caught_up_with(&self, primary: &Self) {
+        let written = primary.sql("SELECT pg_current_wal_lsn()");
+        let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
+        eventually("the standby catches up", || self.poll(&replayed) == "t");
+    }
+
+    /// Whether it is in exclusive backup mode.
+    pub fn is_in_backup(&self) -> bool {
+        self.sql("SELECT pg_is_in_backup()") == "t"
+    }
+
     /// Sessions of programs that connected over TCP: while a backup runs there is at least one.
     pub fn foreign_sessions(&self) -> usize {
         self.poll("SELECT count(*) FROM pg_stat_activity WHERE client_addr IS NOT NULL").parse().unwrap()
@@ -206,7 +235,8 @@ impl Cluster {
         self.sql("SELECT sum(pg_prewarm(oid, 'buffer')) FROM pg_class WHERE relkind IN ('r', 'i', 't', 'm')");
     }
 
-    fn log(&self) -> PathBuf {
+    /// The file that it logs to.
+    pub fn log(&self) -> PathBuf {
         self.run.join("postgresql.log")
     }
 

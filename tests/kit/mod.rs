@@ -10,6 +10,7 @@
 
 pub mod cluster;
 pub mod program;
+pub mod scripted;
 pub mod site;
 pub mod sshd;
 pub mod tools;

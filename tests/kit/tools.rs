@@ -17,6 +17,8 @@ const DEBIAN_BIN: &str = "/usr/lib/postgresql/15/bin";
 pub enum Version {
     /// The oldest that can be installed; a server without client programs.
     V10,
+    /// The last one with exclusive backups.
+    V14,
     /// Debian's.
     V15,
     /// The newest.
@@ -28,6 +30,7 @@ impl Version {
     pub fn major(self) -> u32 {
         match self {
             Self::V10 => 10,
+            Self::V14 => 14,
             Self::V15 => 15,
             Self::V18 => 18,
         }
@@ -37,7 +40,7 @@ impl Version {
     pub fn server_program(self, name: &str) -> PathBuf {
         match self {
             Self::V15 => found(Path::new(DEBIAN_BIN).join(name)),
-            Self::V10 | Self::V18 => tool(&format!("postgresql-{}/bin/{name}", self.major())),
+            Self::V10 | Self::V14 | Self::V18 => tool(&format!("postgresql-{}/bin/{name}", self.major())),
         }
     }
 

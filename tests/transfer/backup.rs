@@ -9,7 +9,7 @@ use std::time::Duration;
 use barman::transfer::Endpoint;
 use barman::transfer::filter::Filters;
 use barman::transfer::smart_copy::{CopyItem, CopyReport, ReuseMode, SmartCopy};
-use barman::types::Timestamp;
+use barman::types::{PgVersion, Timestamp};
 
 use crate::kit::*;
 
@@ -237,7 +237,10 @@ fn a_backup_takes_what_a_restore_needs_and_nothing_else() {
     let (data, oid) = (dir.join("base/data"), dir.join("base/16385"));
     let mut copy = backup();
     copy.items = vec![
-        CopyItem { filters: Filters::backup_of_tablespace("15"), ..CopyItem::tree("ts1", &tablespace, &oid) },
+        CopyItem {
+            filters: Filters::backup_of_tablespace(PgVersion::new(150_018)),
+            ..CopyItem::tree("ts1", &tablespace, &oid)
+        },
         CopyItem {
             filters: Filters::backup_of_pgdata().protecting("pg_tblspc/16385").protecting("inside"),
             ..CopyItem::tree("pgdata", &pgdata, &data)

@@ -22,9 +22,6 @@ impl ServerConfig {
             BackupMethod::Rsync | BackupMethod::LocalRsync => {}
             other => lacks(format!("backup_method = {}", other.as_str())),
         }
-        if self.backup_options().exclusive {
-            lacks("an exclusive backup (backup_options = exclusive_backup)".to_owned());
-        }
         for (option, address) in self.object_stores() {
             lacks(format!("an object store ({option} = {address})"));
         }

@@ -116,6 +116,11 @@ impl ServerConfig {
         self.text(key!("primary_conninfo"))
     }
 
+    /// How long an idle primary is waited for before a checkpoint is asked of it.
+    pub fn primary_checkpoint_timeout(&self) -> Option<Duration> {
+        self.seconds(key!("primary_checkpoint_timeout"))
+    }
+
     /// How to reach the host of PostgreSQL.
     pub fn ssh_command(&self) -> Option<&str> {
         self.text(key!("ssh_command"))

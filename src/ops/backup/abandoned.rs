@@ -1,10 +1,12 @@
 //! Backups whose process was killed.
 
+use super::last_word;
 use crate::catalog::BackupInfo;
+use crate::ops::strategy::Strategy;
 use crate::ops::{Error, Server};
 use crate::types::BackupStatus;
 
-/// Marks FAILED what a killed process left EMPTY or STARTED. The caller holds the backup lock, so nobody is still
+/// Marks FAILED what a killed process left EMPTY or STARTED, and has PostgreSQL leave backup mode. The caller holds the backup lock, so nobody is still
 /// working on them.
 pub fn close_abandoned(server: &Server<'_>) -> Result<(), Error> {
     let mut catalog = server.catalog()?;
@@ -13,6 +15,9 @@ pub fn close_abandoned(server: &Server<'_>) -> Result<(), Error> {
     let open: Vec<BackupInfo> =
         catalog.load().backups.iter().filter(is_open).map(|found| (*found).clone()).collect();
     for mut backup in open {
+        if Strategy::Exclusive.is_of(&backup) {
+            last_word::leave_if_of(server, &backup.id);
+        }
         backup.error = Some(format!("the backup was interrupted while it was {}", backup.status));
         backup.status = BackupStatus::Failed;
         let (id, name) = (backup.id.clone(), server.name());

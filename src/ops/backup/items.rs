@@ -51,7 +51,7 @@ fn tablespaces(
             .map(|previous| layout.tablespace_dir(&previous.id, tablespace.oid, DirectoryForm::Data));
         CopyItem {
             reuse,
-            filters: Filters::backup_of_tablespace(&version.major()),
+            filters: Filters::backup_of_tablespace(version),
             bandwidth_limit: copy
                 .tablespace_limits
                 .get(&tablespace.name)

@@ -6,7 +6,11 @@
 //! lock marks FAILED.
 
 mod abandoned;
+mod copying;
 mod items;
+mod last_word;
+mod nudge;
+mod online;
 mod run;
 mod settle;
 

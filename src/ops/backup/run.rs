@@ -1,45 +1,40 @@
 //! One backup from its first record to the last, or to its failure.
 
-use std::thread;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::{BackupOptions, items};
-use crate::catalog::{BackupInfo, Catalog, DirectoryForm, Identity, Layout, RsyncTimes, Tablespace};
-use crate::config::{BackupMethod, HookEvent, ReuseBackup};
+use super::BackupOptions;
+use crate::catalog::{BackupInfo, Catalog, Identity, Layout, Tablespace};
+use crate::config::{HookEvent, ReuseBackup};
 use crate::ops::disk_use::{self, DiskUse};
 use crate::ops::hooks::{BackupFacts, Scripts, Subject};
-use crate::ops::{Error, Server};
+use crate::ops::strategy::{Ground, Strategy};
+use crate::ops::{Error, Server, primary};
 use crate::pg::{self, Client};
-use crate::sys::Cancel;
-use crate::transfer::Endpoint;
-use crate::transfer::smart_copy::{self, CopyReport, ReuseMode, SmartCopy, SymbolicLink};
 use crate::types::{BackupId, BackupStatus, ByteSize, HumanDuration, Lsn, Timestamp, WalSegment};
-
-/// The mode that records of this method carry.
-const MODE: &str = "rsync-concurrent";
 
 /// A backup in the making: the record, and what it is made with.
 pub struct BackupRun<'a> {
-    server: &'a Server<'a>,
-    options: &'a BackupOptions,
-    layout: Layout,
+    pub(super) server: &'a Server<'a>,
+    pub(super) options: &'a BackupOptions,
+    pub(super) layout: Layout,
+    pub(super) strategy: Strategy,
     catalog: Catalog,
-    previous: Option<BackupInfo>,
-    backup: BackupInfo,
+    pub(super) previous: Option<BackupInfo>,
+    pub(super) backup: BackupInfo,
     started: Timestamp,
-    is_standby: bool,
+    pub(super) is_standby: bool,
 }
 
 /// What was being done when a backup failed, in the words that the record keeps.
-struct Failure {
+pub(super) struct Failure {
     action: &'static str,
     error: Error,
 }
 
 /// Names what a step was for.
-trait Doing<T> {
+pub(super) trait Doing<T> {
     fn doing(self, action: &'static str) -> Result<T, Failure>;
 }
 
@@ -57,10 +52,11 @@ impl<'a> BackupRun<'a> {
         let mut backup = BackupInfo::new(id);
         backup.server_name = Some(server.name().to_owned());
         backup.backup_name.clone_from(&options.name);
-        backup.mode = Some(MODE.to_owned());
+        let strategy = Strategy::configured(server.config);
+        backup.mode = Some(strategy.record_mode().to_owned());
         let previous = catalog.previous_available(&backup.id)?.cloned();
         catalog.save(backup.clone())?;
-        Ok(Self { server, options, layout, catalog, previous, backup, started, is_standby: false })
+        Ok(Self { server, options, layout, strategy, catalog, previous, backup, started, is_standby: false })
     }
 
     /// Takes the backup; gives its record. Its WAL may still have to arrive; or it is FAILED, which has been told. An
@@ -76,17 +72,19 @@ impl<'a> BackupRun<'a> {
     fn attempt(&mut self) -> Result<(), Failure> {
         let base = self.layout.base_dir(&self.backup.id);
         self.server.info(format!(
-            "Starting backup using {MODE} method for server {} in {}",
+            "Starting backup using {} method for server {} in {}",
+            self.strategy.record_mode(),
             self.server.name(),
             base.display()
         ));
         self.run_scripts_before().doing("starting backup")?;
-        let client = self.open_session().doing("starting backup")?;
-        self.learn(&client).doing("detecting data directory")?;
-        self.start(&client).doing("issuing start backup command")?;
-        self.drop_wal_before().doing("starting backup")?;
-        self.copy(&client).doing("copying files")?;
-        self.stop(&client).doing("issuing stop backup command (native concurrent)")?;
+        let mut client = self.open_session().doing("starting backup")?;
+        let ground = self.learn(&client).doing("detecting data directory")?;
+        let mode = self.strategy.mode(&ground).map_err(|obstacle| Error::refused(obstacle.to_string()));
+        let mode = mode.doing("starting backup")?;
+        let start = self.start(&client, &mode).doing("issuing start backup command")?;
+        let end = self.take(&mut client, &mode, &start)?;
+        self.record_end(&client, end).doing("writing backup label")?;
         drop(client);
         self.measure().doing("calculating backup size")?;
         self.conclude().doing("calculating backup size")
@@ -98,7 +96,7 @@ impl<'a> BackupRun<'a> {
         Ok(scripts.before(&self.server.context, HookEvent::Backup, &subject)?)
     }
 
-    fn open_session(&self) -> Result<Client, Error> {
+    pub(super) fn open_session(&self) -> Result<Client, Error> {
         let client = self.server.connect()?;
         client.ensure_supported()?;
         client.keep_alive(self.options.keepalive.unwrap_or_default());
@@ -106,16 +104,17 @@ impl<'a> BackupRun<'a> {
     }
 
     /// Asks PostgreSQL what it is and where its files lie.
-    fn learn(&mut self, client: &Client) -> Result<(), Error> {
+    fn learn(&mut self, client: &Client) -> Result<Ground, Error> {
         let facts = client.server_facts()?;
-        let tablespaces = client.tablespaces()?;
-        if self.catalog.identity()?.is_none() {
+        let (ground, tablespaces) = (Ground::of(client, &facts)?, client.tablespaces()?);
+        if let (Some(systemid), None) = (&facts.system_id, self.catalog.identity()?) {
             let version = facts.version.major();
-            self.catalog.save_identity(&Identity { systemid: facts.system_id.clone(), version })?;
+            self.catalog.save_identity(&Identity { systemid: systemid.clone(), version })?;
         }
         self.is_standby = facts.is_in_recovery;
+        primary::warn_when_ignored(self.server, self.is_standby);
         let backup = &mut self.backup;
-        backup.systemid = Some(facts.system_id);
+        backup.systemid = facts.system_id;
         backup.version = Some(facts.version);
         backup.xlog_segment_size = facts.segment_size;
         backup.pgdata = facts.settings.data_directory;
@@ -128,148 +127,12 @@ impl<'a> BackupRun<'a> {
         backup.data_checksums = facts.settings.data_checksums;
         backup.summarize_wal = facts.settings.summarize_wal;
         match backup.pgdata {
-            Some(_) => Ok(()),
+            Some(_) => Ok(ground),
             None => Err(Error::refused(
                 "PostgreSQL does not tell where its data directory is; grant the role pg_read_all_settings to the \
                  user of 'conninfo'",
             )),
         }
-    }
-
-    fn start(&mut self, client: &Client) -> Result<(), Error> {
-        let label = format!("Barman backup {} {}", self.server.name(), self.backup.id);
-        // Recorded first: if we die between the two, the record says that PostgreSQL may be in backup mode.
-        self.backup.status = BackupStatus::Started;
-        self.save()?;
-        let size = self.backup.xlog_segment_size;
-        let start = client.start_backup(&label, self.options.immediate_checkpoint, size)?;
-        self.backup.begin_time = Some(start.time);
-        self.backup.begin_xlog = Some(start.lsn);
-        self.backup.begin_wal = Some(start.segment);
-        self.backup.begin_offset = Some(start.offset);
-        self.backup.timeline = Some(start.timeline);
-        self.save()?;
-        let position = position(start.lsn, start.segment, start.offset);
-        self.server.info(format!("Backup start at LSN: {position}"));
-        Ok(())
-    }
-
-    fn drop_wal_before(&self) -> Result<(), Error> {
-        if self.previous.is_none() {
-            self.server.info(format!("This is the first backup for server {}", self.server.name()));
-            super::settle::drop_wal_before(self.server, &self.backup)?;
-        }
-        Ok(())
-    }
-
-    fn copy(&mut self, client: &Client) -> Result<(), Error> {
-        let jobs = match self.options.copy.jobs {
-            1 => String::new(),
-            jobs => format!(" ({jobs} jobs)"),
-        };
-        let way = match self.server.config.backup_method() {
-            BackupMethod::LocalRsync => "local rsync",
-            _ => "rsync/SSH",
-        };
-        self.server.info(format!("Starting backup copy via {way} for {}{jobs}", self.backup.id));
-        let report = self.copy_files(client)?;
-        self.server.info(format!("Copy done (time: {})", HumanDuration::from(report.stats.total)));
-        self.warn_of_what_was_not_copied(&report);
-        self.backup.copy_stats = Some(times(report.stats).into());
-        if self.previous.is_none() {
-            self.server.info(format!("This is the first backup for server {}", self.server.name()));
-        }
-        Ok(())
-    }
-
-    fn copy_files(&self, client: &Client) -> Result<CopyReport, Error> {
-        let source = self.server.data_endpoint()?;
-        let reuse = match self.options.reuse {
-            ReuseBackup::Link => ReuseMode::Link,
-            ReuseBackup::Copy => ReuseMode::Copy,
-            ReuseBackup::Off => ReuseMode::Off,
-        };
-        let previous = self.previous.as_ref().filter(|_| reuse != ReuseMode::Off);
-        let copy = SmartCopy {
-            items: items::plan(&self.layout, &self.backup, previous, self.options),
-            reuse,
-            safe_horizon: previous.and_then(|previous| previous.begin_time),
-            ..self.options.copy.copy(source, Endpoint::Local, self.server.config)
-        };
-        let (cancel, _link) = self.server.context.cancel.child();
-        let mut context = self.server.context.clone();
-        context.cancel = cancel.clone();
-        let result = thread::scope(|scope| {
-            scope.spawn(|| stop_copy_when_lost(client, &cancel));
-            let result = copy.run(&context);
-            cancel.cancel();
-            result
-        });
-        match client.lost() {
-            Some(reason) => Err(Error::refused(format!(
-                "Connection to the Postgres server was lost during the backup.\n{reason}"
-            ))),
-            None => Ok(result?),
-        }
-    }
-
-    fn warn_of_what_was_not_copied(&self, report: &CopyReport) {
-        let line = |link: &SymbolicLink| format!("\n\t{} -> {}", link.path.display(), link.target.display());
-        let (followed, dangling): (Vec<&SymbolicLink>, _) = report.links.iter().partition(|link| link.copied);
-        if !followed.is_empty() {
-            let list: String = followed.into_iter().map(line).collect();
-            self.server.warning(format!(
-                "The data directory holds symbolic links. What they point to was copied in their place, and will be \
-                 restored there:{list}"
-            ));
-        }
-        if !dangling.is_empty() {
-            let list: String = dangling.into_iter().map(line).collect();
-            self.server.warning(format!(
-                "The data directory holds symbolic links that point to nothing; they are not in the backup:{list}"
-            ));
-        }
-        for path in &report.missing {
-            self.server.warning(format!(
-                "the configuration file '{}' does not exist and was not copied",
-                path.display()
-            ));
-        }
-        let includes = items::uncopied_includes(&self.backup);
-        if !includes.is_empty() && !self.server.config.backup_options().external_configuration {
-            let list: String = includes.iter().map(|path| format!("\n\t{}", path.display())).collect();
-            self.server.warning(format!(
-                "The usage of include directives is not supported for files that reside outside PGDATA.\n\
-                 Please manually backup the following files:{list}"
-            ));
-        }
-    }
-
-    fn stop(&mut self, client: &Client) -> Result<(), Error> {
-        self.server.info("Asking PostgreSQL server to finalize the backup.");
-        let end = client.stop_backup(self.backup.xlog_segment_size)?;
-        self.backup.end_time = Some(end.time);
-        self.backup.end_xlog = Some(end.lsn);
-        self.backup.end_wal = Some(end.segment);
-        self.backup.end_offset = Some(end.offset);
-        let label = self.layout.data_dir(&self.backup.id, DirectoryForm::Data).join("backup_label");
-        self.server.context.files.replace_durably(&label, end.label.as_bytes())?;
-        self.backup.backup_label = Some(end.label);
-        if !self.is_standby
-            && let Err(error) = self.mark_end(client)
-        {
-            // The backup is complete without: stopping it has closed its last WAL segment.
-            self.server.context.cancel.check()?;
-            self.server.warning(format!("After the end of the backup: {}", error.with_causes()));
-        }
-        Ok(())
-    }
-
-    /// Gives the moment after the backup a name that recovery can stop at.
-    fn mark_end(&self, client: &Client) -> Result<(), Error> {
-        client.switch_wal()?;
-        client.create_restore_point(&format!("barman_{}", self.backup.id))?;
-        Ok(())
     }
 
     fn measure(&mut self) -> Result<(), Error> {
@@ -310,7 +173,7 @@ impl<'a> BackupRun<'a> {
         Ok(())
     }
 
-    fn save(&mut self) -> Result<(), Error> {
+    pub(super) fn save(&mut self) -> Result<(), Error> {
         Ok(self.catalog.save(self.backup.clone())?)
     }
 
@@ -326,35 +189,12 @@ impl<'a> BackupRun<'a> {
     }
 }
 
-fn times(stats: smart_copy::CopyStats) -> RsyncTimes {
-    RsyncTimes {
-        total: stats.total,
-        workers: stats.workers,
-        analysis_per_item: stats.analysis_per_item,
-        copy_per_item: stats.copy_per_item,
-        serialized_copy_per_item: stats.serialized_copy_per_item,
-        analysis: stats.analysis,
-        copy: stats.copy,
-        serialized_copy: stats.serialized_copy,
-    }
-}
-
-fn position(lsn: Lsn, segment: WalSegment, offset: u32) -> String {
+pub(super) fn position(lsn: Lsn, segment: WalSegment, offset: u32) -> String {
     format!("{lsn} ({segment}, {offset:08X})")
 }
 
 fn from_server(known: pg::Tablespace) -> Tablespace {
     Tablespace { name: known.name, oid: known.oid, location: known.location.into() }
-}
-
-/// Stops the copy when the connection is lost: PostgreSQL has then left backup mode, and what would still be copied
-/// could not be restored.
-fn stop_copy_when_lost(client: &Client, copy: &Cancel) {
-    while copy.sleep(Duration::from_millis(500)).is_ok() {
-        if client.lost().is_some() {
-            copy.cancel();
-        }
-    }
 }
 
 fn deduplication_percent(size: DiskUse) -> f64 {

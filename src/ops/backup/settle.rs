@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::BackupOptions;
+use super::nudge::Nudges;
 use crate::catalog::{BackupInfo, Loaded};
 use crate::config::HookEvent;
 use crate::ops::hooks::{self, BackupFacts, Scripts, Subject};
@@ -37,6 +38,12 @@ pub fn settle(server: &Server<'_>, backup: &BackupInfo, options: &BackupOptions)
              DONE once all the required WAL files have been archived.\n\
              Hint: execute the backup command with '--wait'",
         );
+        if backup.is_of_standby() && server.config.primary_conninfo().is_none() {
+            server.info(
+                "The backup was taken from a standby: its last WAL file comes when the primary closes it. With \
+                 'primary_conninfo' Barman asks the primary for that.",
+            );
+        }
     }
     Ok(())
 }
@@ -84,7 +91,12 @@ fn await_wal(
         let bound = limit.map(|limit| format!(" (max: {} seconds)", limit.as_secs())).unwrap_or_default();
         server.info(format!("Waiting for the WAL file {end_wal} from server '{}'{bound}", server.name()));
     }
-    let archived = archive_wal::await_segment(server, end_wal, backup.xlog_segment_size, limit)?;
+    let mut nudges = Nudges::for_backup(server, backup);
+    let archive = server.archive();
+    let archived = archive_wal::await_condition(server, backup.xlog_segment_size, limit, || {
+        nudges.give(server);
+        Ok(archive.contains(WalName::Segment(end_wal))?)
+    })?;
     if let (false, true, Some(limit)) = (archived, options.wait, limit) {
         server.error(format!("The WAL file {end_wal} has not been received in {} seconds", limit.as_secs()));
     }

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Postgres, Rows};
-use crate::ops::{Error, Server, archive_wal};
+use crate::ops::{Error, Server, archive_wal, primary};
+use crate::pg::{Client, ServerFacts};
 use crate::types::BackupStatus;
 
 /// An archive without a single file is either new or not reached by PostgreSQL: archiving what is queued, and then
@@ -40,15 +41,23 @@ fn provoke(server: &Server<'_>, postgres: &Postgres, timeout: Option<Duration>) 
     }
     let Postgres::Reached(client, facts) = postgres else { return Ok(false) };
     if facts.is_in_recovery {
-        return Ok(false);
+        let Some(primary) = primary::connect(server, true)? else { return Ok(false) };
+        let primary_facts = primary.server_facts()?;
+        close_segment(&primary, &primary_facts)?;
+    } else {
+        close_segment(client, facts)?;
     }
-    // On an idle server there is nothing to switch; without the right to ask for a checkpoint we must try as it is.
+    let limit = timeout.map_or(Duration::from_secs(10), |timeout| timeout / 3);
+    archive_wal::await_condition(server, facts.segment_size, Some(limit), || Ok(!is_empty(server)?))
+}
+
+/// On an idle server there is nothing to switch; without the right to ask for a checkpoint we must try as it is.
+fn close_segment(client: &Client, facts: &ServerFacts) -> Result<(), Error> {
     if facts.has_checkpoint_privilege {
         client.checkpoint()?;
     }
     client.switch_wal()?;
-    let limit = timeout.map_or(Duration::from_secs(10), |timeout| timeout / 3);
-    archive_wal::await_condition(server, facts.segment_size, Some(limit), || Ok(!is_empty(server)?))
+    Ok(())
 }
 
 /// Whether directories that nobody empties are empty, and queues are short.

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Error, Server};
-use crate::pg::{Client, ServerFacts};
+use crate::pg::{self, Client, ServerFacts};
 use crate::sys::events::Silent;
 use crate::sys::{Cancel, Cancelled};
 use crate::view::{Check, CheckReport};
@@ -75,6 +75,7 @@ fn examine(server: &Server<'_>, timeout: Option<Duration>, rows: &mut Rows) -> R
         Ok(())
     })?;
     rows.attempt(cancel, "backup_label", |rows| reach::check_backup_label(server, &postgres, access, rows))?;
+    rows.attempt(cancel, "backup mode", |rows| postgres::check_strategy(server, &postgres, rows))?;
     catalogue::check_configuration(server, rows);
     rows.attempt(cancel, "systemid coherence", |rows| postgres::check_identity(server, &postgres, rows))?;
     postgres::check_archiver(server, &postgres, rows);
@@ -87,6 +88,8 @@ enum Postgres {
     NotAsked,
     /// It did not answer, or refused; or the configuration does not say where it is.
     Unreachable,
+    /// It answers, but nobody here knows its language any more.
+    TooOld(String),
     /// It answers.
     Reached(Box<Client>, Box<ServerFacts>),
 }
@@ -95,7 +98,7 @@ impl Postgres {
     fn facts(&self) -> Option<&ServerFacts> {
         match self {
             Self::Reached(_, facts) => Some(facts),
-            Self::NotAsked | Self::Unreachable => None,
+            Self::NotAsked | Self::Unreachable | Self::TooOld(_) => None,
         }
     }
 }
@@ -113,6 +116,7 @@ fn look_at_postgres(server: &Server<'_>) -> Postgres {
     });
     match reached {
         Ok((client, facts)) => Postgres::Reached(Box::new(client), Box::new(facts)),
+        Err(Error::Pg(error @ pg::Error::TooOld(_))) => Postgres::TooOld(error.to_string()),
         Err(error) => {
             tracing::warn!("Error retrieving PostgreSQL status: {error}");
             Postgres::Unreachable

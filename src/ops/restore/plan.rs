@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use chrono::Local;
 
+use super::recovery_conf;
 use super::request::{Chosen, RestoreRequest, TypedTarget};
 use super::wal_plan::{self, Ancestry, WalEnd, WalFacts, WalPlan};
 use crate::ops::{Error, Server};
 use crate::types::{
-    Assumed, PgVersion, RecoveryTarget, TargetAction, TargetTimeline, Timeline, Timestamp, WalName,
-    WalSegment, parse_target_time, timestamp_text,
+    Assumed, PgVersion, RecoveryTarget, SegmentLayout, TargetAction, TargetTimeline, Timeline, Timestamp,
+    WalName, WalSegment, parse_target_time, timestamp_text,
 };
 use crate::wal::{Archive, TimelineHistory};
 
@@ -47,6 +48,9 @@ pub fn plan(server: &Server<'_>, chosen: Chosen, request: &RestoreRequest) -> Re
     if request.action.is_some() && !is_pitr {
         return Err(Error::refused("Can't enable recovery target action when PITR is not required"));
     }
+    if let Some(reason) = recovery_conf::refusal(target.as_ref(), request.action, facts.version) {
+        return Err(Error::refused(reason));
+    }
     if request.exclusive {
         warn_of_vain_exclusive(server, target.as_ref());
     }
@@ -62,7 +66,8 @@ pub fn plan(server: &Server<'_>, chosen: Chosen, request: &RestoreRequest) -> Re
             WalEnd::OfArchive
         }
     };
-    let wal_facts = WalFacts { begin: facts.begin_wal, end: facts.end_wal, size: facts.size, ancestry, stop };
+    let wal_facts =
+        WalFacts { begin: facts.begin_wal, end: facts.end_wal, layout: facts.layout, ancestry, stop };
     let wal = wal_plan::plan(archived_names(&archive, &facts)?, &wal_facts);
     judge_gap(server, &archive, &wal, target.as_ref())?;
     let newest = newest_known(&archive, facts.end_wal.timeline())?;
@@ -79,7 +84,7 @@ pub fn plan(server: &Server<'_>, chosen: Chosen, request: &RestoreRequest) -> Re
 /// What every backup that can be restored has recorded.
 struct BackupFacts {
     version: PgVersion,
-    size: crate::types::SegmentSize,
+    layout: SegmentLayout,
     begin_wal: WalSegment,
     end_wal: WalSegment,
     end_lsn: crate::types::Lsn,
@@ -90,9 +95,10 @@ impl BackupFacts {
     fn of(chosen: &Chosen) -> Result<Self, Error> {
         let backup = &chosen.backup;
         let known = || {
+            let version = backup.version?;
             Some(Self {
-                version: backup.version?,
-                size: backup.xlog_segment_size,
+                version,
+                layout: SegmentLayout::of(version, backup.xlog_segment_size),
                 begin_wal: backup.begin_wal?,
                 end_wal: backup.end_wal?,
                 end_lsn: backup.end_xlog?,

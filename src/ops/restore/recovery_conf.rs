@@ -21,6 +21,36 @@ pub struct RecoverySettings<'a> {
     pub standby: bool,
 }
 
+/// Why a server of `version` cannot stop at the target, or cannot do there what is asked for.
+pub fn refusal(
+    target: Option<&RecoveryTarget>,
+    action: Option<TargetAction>,
+    version: PgVersion,
+) -> Option<String> {
+    let (what, since) = match (target, action) {
+        (Some(RecoveryTarget::Lsn(_)), _) if !version.at_least(10) => ("an LSN as recovery target", "10"),
+        (Some(RecoveryTarget::Immediate), _) if version < PgVersion::new(90_400) => {
+            ("the first consistent moment as recovery target", "9.4")
+        }
+        (Some(RecoveryTarget::Name(_)), _) if version < PgVersion::new(90_100) => {
+            ("a named restore point as recovery target", "9.1")
+        }
+        (_, Some(TargetAction::Pause)) if version < PgVersion::new(90_100) => {
+            ("a pause at the recovery target", "9.1")
+        }
+        (_, Some(TargetAction::Promote | TargetAction::Shutdown)) if version < RECOVERY_TARGET_ACTION => {
+            ("another action at the recovery target than a pause", "9.5")
+        }
+        _ => return None,
+    };
+    Some(format!(
+        "PostgreSQL {version}, of which the backup is, does not know {what} (PostgreSQL {since} does)"
+    ))
+}
+
+/// The first version with a setting `recovery_target_action`; before, a pause could be switched on.
+const RECOVERY_TARGET_ACTION: PgVersion = PgVersion::new(90_500);
+
 /// The lines, each ended by a line feed, for a server of `version`.
 pub fn render(settings: &RecoverySettings<'_>, version: PgVersion) -> String {
     let mut lines = Lines::default();
@@ -45,8 +75,12 @@ pub fn render(settings: &RecoverySettings<'_>, version: PgVersion) -> String {
     if let Some(timeline) = &settings.timeline {
         lines.add("recovery_target_timeline", timeline);
     }
-    if let Some(action) = settings.action {
-        lines.add("recovery_target_action", &quote(action.as_str()));
+    match settings.action {
+        Some(TargetAction::Pause) if version < RECOVERY_TARGET_ACTION => {
+            lines.add("pause_at_recovery_target", "'on'");
+        }
+        Some(action) => lines.add("recovery_target_action", &quote(action.as_str())),
+        None => {}
     }
     if settings.standby && !version.at_least(12) {
         lines.add("standby_mode", "'on'");
@@ -124,6 +158,23 @@ mod tests {
             text.ends_with("recovery_target_name = 'x''\\nshared_preload_libraries = ''evil'\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn old_servers_are_told_in_their_words_and_not_asked_for_what_they_cannot_do() {
+        let pause = RecoverySettings { action: Some(TargetAction::Pause), ..settings("/w") };
+        assert!(render(&pause, PgVersion::new(90_426)).ends_with("pause_at_recovery_target = 'on'\n"));
+        assert!(render(&pause, PgVersion::new(90_500)).ends_with("recovery_target_action = 'pause'\n"));
+        let target = |target: RecoveryTarget, version| refusal(Some(&target), None, PgVersion::new(version));
+        let lsn = || RecoveryTarget::Lsn("0/3000000".parse().unwrap());
+        assert!(target(lsn(), 90_624).is_some() && target(lsn(), 100_000).is_none());
+        let name = || RecoveryTarget::Name("x".into());
+        assert!(target(name(), 90_023).is_some() && target(name(), 90_100).is_none());
+        assert!(target(RecoveryTarget::Immediate, 90_325).is_some());
+        assert!(target(RecoveryTarget::Immediate, 90_400).is_none());
+        let action = |action, version| refusal(None, Some(action), PgVersion::new(version)).is_some();
+        assert!(action(TargetAction::Promote, 90_426) && !action(TargetAction::Promote, 90_500));
+        assert!(action(TargetAction::Pause, 90_023) && !action(TargetAction::Pause, 90_124));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::types::{Lsn, SegmentSize, Timeline, WalName, WalSegment};
+use crate::types::{Lsn, SegmentLayout, SegmentSize, Timeline, WalName, WalSegment};
 
 /// The timelines that lead to the one recovery follows, oldest first, each with the position where it was left.
 #[derive(Debug, Clone)]
@@ -60,8 +60,8 @@ pub struct WalFacts {
     pub begin: WalSegment,
     /// The last segment of the backup.
     pub end: WalSegment,
-    /// The size of its segments.
-    pub size: SegmentSize,
+    /// Which segments there are.
+    pub layout: SegmentLayout,
     /// The way over timelines.
     pub ancestry: Ancestry,
     /// Where to stop.
@@ -93,12 +93,12 @@ pub fn plan(names: impl IntoIterator<Item = WalName>, facts: &WalFacts) -> WalPl
     let mut files: Vec<WalName> = names.into_iter().filter(|name| is_needed(*name, facts)).collect();
     let mut present = BTreeMap::new();
     for segment in files.iter().filter_map(|name| name.segment()) {
-        let newest = present.entry(segment.start(facts.size)).or_insert(segment.timeline());
+        let newest = present.entry(segment.start(facts.layout.size())).or_insert(segment.timeline());
         *newest = segment.timeline().max(*newest);
     }
     let gap = find_gap(&present, facts);
     if let Some(gap) = gap {
-        let end = gap.segment.start(facts.size);
+        let end = gap.segment.start(facts.layout.size());
         files.retain(|name| position(*name, facts).is_none_or(|start| start < end));
     }
     WalPlan { files, gap }
@@ -109,7 +109,7 @@ fn position(name: WalName, facts: &WalFacts) -> Option<Lsn> {
     match name {
         WalName::History(_) => None,
         WalName::Segment(segment) | WalName::Partial(segment) | WalName::BackupLabel { segment, .. } => {
-            Some(segment.start(facts.size))
+            Some(segment.start(facts.layout.size()))
         }
     }
 }
@@ -120,31 +120,33 @@ fn is_needed(name: WalName, facts: &WalFacts) -> bool {
         WalName::Partial(_) => return false,
         WalName::Segment(segment) | WalName::BackupLabel { segment, .. } => segment,
     };
-    let start = segment.start(facts.size);
+    let start = segment.start(facts.layout.size());
     let before_stop = match facts.stop {
         WalEnd::OfArchive => true,
-        WalEnd::OfBackup => start <= facts.end.start(facts.size),
-        WalEnd::At(lsn) => start <= lsn.max(facts.end.start(facts.size)),
+        WalEnd::OfBackup => start <= facts.end.start(facts.layout.size()),
+        WalEnd::At(lsn) => start <= lsn.max(facts.end.start(facts.layout.size())),
     };
-    before_stop && start >= facts.begin.start(facts.size) && facts.ancestry.needs(segment, facts.size)
+    before_stop
+        && start >= facts.begin.start(facts.layout.size())
+        && facts.ancestry.needs(segment, facts.layout.size())
 }
 
 /// Walks from the first segment of the backup to the last one present, and at least to the end of the backup.
 ///
 /// `present` has the newest timeline that each position is there on.
 fn find_gap(present: &BTreeMap<Lsn, Timeline>, facts: &WalFacts) -> Option<Gap> {
-    let step = u64::from(facts.size.bytes());
-    let backup_end = facts.end.start(facts.size);
+    let step = u64::from(facts.layout.size().bytes());
+    let backup_end = facts.end.start(facts.layout.size());
     let must_reach = match facts.stop {
         WalEnd::OfArchive | WalEnd::OfBackup => backup_end,
         WalEnd::At(lsn) => Lsn::new(lsn.bytes() / step * step).max(backup_end),
     };
     let last = present.keys().next_back().copied().unwrap_or(must_reach).max(must_reach);
-    let mut expected = facts.begin.start(facts.size);
+    let mut expected = facts.begin.start(facts.layout.size());
     while expected <= last {
         let timeline = timeline_at(expected, facts);
-        if present.get(&expected).is_none_or(|newest| *newest < timeline) {
-            let segment = WalSegment::containing(expected, timeline, facts.size);
+        let segment = WalSegment::containing(expected, timeline, facts.layout.size());
+        if facts.layout.has(segment) && present.get(&expected).is_none_or(|newest| *newest < timeline) {
             return Some(Gap { segment, in_backup: expected <= backup_end });
         }
         expected = Lsn::new(expected.bytes() + step);
@@ -157,9 +159,9 @@ fn find_gap(present: &BTreeMap<Lsn, Timeline>, facts: &WalFacts) -> Option<Gap> 
 /// A timeline begins inside a segment with a copy of what its parent had written there. The parent's own segment
 /// does not do in its place: PostgreSQL would take it and go on with what the parent wrote after the fork.
 fn timeline_at(start: Lsn, facts: &WalFacts) -> Timeline {
-    let segment_end = start.bytes() + u64::from(facts.size.bytes());
+    let segment_end = start.bytes() + u64::from(facts.layout.size().bytes());
     let read_to = match facts.stop {
-        WalEnd::OfBackup if start == facts.end.start(facts.size) => return facts.end.timeline(),
+        WalEnd::OfBackup if start == facts.end.start(facts.layout.size()) => return facts.end.timeline(),
         WalEnd::At(lsn) if lsn >= start => segment_end.min(lsn.bytes() + 1),
         WalEnd::OfArchive | WalEnd::OfBackup | WalEnd::At(_) => segment_end,
     };
@@ -172,6 +174,7 @@ fn timeline_at(start: Lsn, facts: &WalFacts) -> Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::PgVersion;
 
     fn name(text: &str) -> WalName {
         text.parse().unwrap()
@@ -189,7 +192,7 @@ mod tests {
         WalFacts {
             begin: segment("000000010000000000000003"),
             end: segment("000000010000000000000004"),
-            size: SegmentSize::DEFAULT,
+            layout: SegmentLayout::of(PgVersion::new(150_000), SegmentSize::DEFAULT),
             ancestry: Ancestry::new(vec![], Timeline::FIRST),
             stop,
         }
@@ -207,6 +210,20 @@ mod tests {
         "000000010000000000000005",
         "000000010000000000000006",
     ];
+
+    #[test]
+    fn the_segment_that_old_servers_leave_out_is_no_gap() {
+        let old = WalFacts {
+            begin: segment("0000000100000000000000FE"),
+            end: segment("000000010000000100000000"),
+            layout: SegmentLayout::of(PgVersion::new(90_224), SegmentSize::DEFAULT),
+            ..facts(WalEnd::OfArchive)
+        };
+        let names = archive(&["0000000100000000000000FE", "000000010000000100000000"]);
+        assert_eq!(plan(names.clone(), &old), WalPlan { files: names.clone(), gap: None });
+        let new = WalFacts { layout: SegmentLayout::of(PgVersion::new(90_300), SegmentSize::DEFAULT), ..old };
+        assert_eq!(plan(names, &new).gap.map(|gap| gap.segment), Some(segment("0000000100000000000000FF")));
+    }
 
     #[test]
     fn wal_from_the_begin_of_the_backup_to_the_end_of_the_archive_is_provided() {

@@ -1,7 +1,7 @@
 use super::super::client::Record;
 use super::super::error::Error;
+use super::super::features::Features;
 use super::super::session::Request;
-use super::moment;
 use crate::types::Timestamp;
 
 /// How the server's archiver is doing (view `pg_stat_archiver`).
@@ -28,8 +28,12 @@ pub struct ArchiverStats {
 }
 
 impl ArchiverStats {
-    pub(super) fn request() -> Request {
-        let time = |column: &str| format!("{} AS {column}", moment(column));
+    /// Gives the row for [`ArchiverStats::of`], or no row before 9.4.
+    pub(super) fn request(features: &Features) -> Request {
+        if !features.sql.has_archiver_stats {
+            return Request::plain("SELECT 1 WHERE false");
+        }
+        let time = |column: &str| format!("{} AS {column}", features.sql.moment(column));
         Request::plain(format!(
             "SELECT archived_count, last_archived_wal, {}, failed_count, last_failed_wal, {}, {}, \
              pg_catalog.current_setting('archive_mode') <> 'off' \

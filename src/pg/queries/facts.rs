@@ -1,9 +1,8 @@
 use super::super::client::Client;
 use super::super::error::Error;
 use super::super::session::Request;
-use super::moment;
 use super::{ArchiverStats, ServerSettings, WalPosition};
-use crate::types::{PgVersion, SegmentSize, Timestamp};
+use crate::types::{PgVersion, SegmentLayout, SegmentSize, Timestamp};
 
 /// What `check`, `status`, `show-servers` and `backup` want to know, in one round trip.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,8 +11,8 @@ pub struct ServerFacts {
     pub version: PgVersion,
     /// The version in the server's words: `15.18`, `18beta1`.
     pub version_text: String,
-    /// The identifier that all copies of one cluster share.
-    pub system_id: String,
+    /// The identifier that all copies of one cluster share; servers before 9.6 do not tell it.
+    pub system_id: Option<String>,
     /// Whether the server is a standby, or still recovering.
     pub is_in_recovery: bool,
     /// Whether our user is a superuser.
@@ -28,8 +27,8 @@ pub struct ServerFacts {
     pub segment_size: SegmentSize,
     /// The settings.
     pub settings: ServerSettings,
-    /// The archiver.
-    pub archiver: ArchiverStats,
+    /// The archiver; servers before 9.4 do not tell how it is doing.
+    pub archiver: Option<ArchiverStats>,
     /// How far the WAL is; `None` on a standby that has replayed nothing yet.
     pub wal: Option<WalPosition>,
 }
@@ -43,7 +42,7 @@ impl Client {
         let requests = [
             self.identity_request(),
             ServerSettings::request(features),
-            ArchiverStats::request(),
+            ArchiverStats::request(features),
             WalPosition::request(features),
         ];
         let [identity, settings, archiver, wal] = self.batch(PURPOSE, requests)?;
@@ -66,10 +65,13 @@ impl Client {
             has_backup_privileges: is_superuser || has_monitoring_privileges && may_execute,
             has_monitoring_privileges,
             has_checkpoint_privilege: is_superuser || has("pg_checkpoint"),
-            wal: WalPosition::of(&self.single(PURPOSE, wal)?, segment_size)?,
+            wal: WalPosition::of(
+                &self.single(PURPOSE, wal)?,
+                SegmentLayout::of(self.version(), segment_size),
+            )?,
             segment_size,
             settings: ServerSettings::of(&settings, features)?,
-            archiver: ArchiverStats::of(&self.single(PURPOSE, archiver)?)?,
+            archiver: archiver.first().map(ArchiverStats::of).transpose()?,
         })
     }
 
@@ -77,30 +79,32 @@ impl Client {
         let allowed = |function: &&str| {
             format!("pg_catalog.has_function_privilege('pg_catalog.{function}', 'EXECUTE')")
         };
-        let may_execute = match self.features().sql.backup_functions {
+        let sql = &self.features().sql;
+        let may_execute = match sql.backup_functions {
             Some(functions) => functions.iter().map(allowed).collect::<Vec<_>>().join(" AND "),
             None => "false".into(),
         };
         Request::plain(format!(
-            "SELECT (pg_catalog.pg_control_system()).system_identifier::pg_catalog.text AS system_id, \
-             pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')) AS segment_bytes, \
-             pg_catalog.pg_is_in_recovery() AS is_in_recovery, \
+            "SELECT {}::pg_catalog.text AS system_id, {} AS segment_bytes, {} AS is_in_recovery, \
              pg_catalog.current_setting('is_superuser') = 'on' AS is_superuser, \
              ARRAY(SELECT rolname::pg_catalog.text FROM pg_catalog.pg_roles \
              WHERE rolname ~ '^pg_' AND pg_catalog.pg_has_role(oid, 'USAGE')) AS roles, \
-             {may_execute} AS may_execute"
+             {may_execute} AS may_execute",
+            sql.control.map_or("NULL", |control| control.system_id),
+            sql.segment_bytes,
+            sql.is_in_recovery,
         ))
     }
 
     /// Whether the server is a standby, or still recovering.
     pub fn is_in_recovery(&self) -> Result<bool, Error> {
-        let sql = "SELECT pg_catalog.pg_is_in_recovery() AS yes";
+        let sql = format!("SELECT {} AS yes", self.features().sql.is_in_recovery);
         self.row("find out what the server is", Request::plain(sql))?.get("yes")
     }
 
     /// The server's clock, in the session's time zone.
     pub fn current_time(&self) -> Result<Timestamp, Error> {
-        let sql = format!("SELECT {} AS time", moment("pg_catalog.clock_timestamp()"));
+        let sql = format!("SELECT {} AS time", self.features().sql.moment("pg_catalog.clock_timestamp()"));
         let record = self.row("read the server's clock", Request::plain(sql))?;
         record.required("time", record.moment("time")?)
     }

@@ -8,7 +8,7 @@ mod storage;
 mod wal;
 
 pub use archiver::ArchiverStats;
-pub use backup::{BackupEnd, BackupStart};
+pub use backup::{BackupEnd, BackupMode, BackupStart, Espresso, Leaving};
 pub use facts::ServerFacts;
 pub use settings::ServerSettings;
 pub use storage::{ReplicationSlot, Tablespace};
@@ -18,12 +18,9 @@ use chrono::DateTime;
 
 use super::client::Record;
 use super::error::Error;
+#[cfg(doc)]
+use super::features::Sql;
 use crate::types::{Lsn, Timeline, Timestamp};
-
-/// SQL that gives a `timestamptz` as text in the session's time zone, whatever its date style.
-fn moment(expression: &str) -> String {
-    format!("pg_catalog.to_char({expression}, 'YYYY-MM-DD\"T\"HH24:MI:SS.USOF')")
-}
 
 /// SQL that gives a timeline number as file names have it.
 fn timeline_name(expression: &str) -> String {
@@ -31,7 +28,7 @@ fn timeline_name(expression: &str) -> String {
 }
 
 impl Record<'_> {
-    /// The value of a column that [`moment`] made.
+    /// The value of a column that [`Sql::moment`] made.
     fn moment(&self, column: &str) -> Result<Option<Timestamp>, Error> {
         let Some(text) = self.get::<Option<&str>>(column)? else { return Ok(None) };
         let parsed = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%#z");

@@ -32,9 +32,11 @@ pub struct ReplicationSlot {
 impl Client {
     /// The tablespaces other than `pg_default` and `pg_global`, by name.
     pub fn tablespaces(&self) -> Result<Vec<Tablespace>, Error> {
-        let sql = "SELECT spcname::pg_catalog.text AS name, oid, location \
-                   FROM pg_catalog.pg_tablespace, pg_catalog.pg_tablespace_location(oid) AS location \
-                   WHERE location <> '' ORDER BY spcname";
+        let location = self.features().sql.tablespace_location;
+        let sql = format!(
+            "SELECT spcname::pg_catalog.text AS name, oid, {location}::pg_catalog.text AS location \
+             FROM pg_catalog.pg_tablespace WHERE {location} <> '' ORDER BY spcname"
+        );
         let rows = self.rows("list tablespaces", Request::plain(sql))?;
         let tablespace = |row: Record<'_>| {
             Ok(Tablespace { name: row.get("name")?, oid: row.get("oid")?, location: row.get("location")? })
@@ -49,15 +51,16 @@ impl Client {
         let sql = "SELECT pg_catalog.sum(pg_catalog.pg_tablespace_size(oid))::pg_catalog.int8 AS bytes \
                    FROM pg_catalog.pg_tablespace";
         match self.row("measure the cluster", Request::plain(sql)) {
-            Err(Error::Refused { sqlstate, .. }) if sqlstate == SqlState::INSUFFICIENT_PRIVILEGE.code() => {
-                Ok(None)
-            }
+            Err(error) if error.has_code(&SqlState::INSUFFICIENT_PRIVILEGE) => Ok(None),
             answer => Ok(answer?.get::<Option<i64>>("bytes")?.and_then(|bytes| bytes.try_into().ok())),
         }
     }
 
-    /// The replication slot of this name.
+    /// The replication slot of this name; there are none before 9.4.
     pub fn find_replication_slot(&self, name: &str) -> Result<Option<ReplicationSlot>, Error> {
+        if !self.features().sql.has_replication_slots {
+            return Ok(None);
+        }
         let sql = "SELECT slot_name::pg_catalog.text AS name, slot_type = 'physical' AS is_physical, active, \
                    restart_lsn::pg_catalog.text AS restart_lsn \
                    FROM pg_catalog.pg_replication_slots WHERE slot_name = $1";
