@@ -34,6 +34,9 @@ pub enum Error {
     /// The host of PostgreSQL cannot be reached.
     #[error(transparent)]
     Ssh(#[from] transfer::ssh::Error),
+    /// The host that a backup is restored to cannot be reached, or fails.
+    #[error(transparent)]
+    Remote(#[from] transfer::remote::Error),
     /// What was asked for cannot or must not be done; the text says why, on what, and what to do.
     #[error("{0}")]
     Refused(String),
@@ -91,6 +94,7 @@ impl Error {
             | Self::Pg(_)
             | Self::Copy(_)
             | Self::Ssh(_)
+            | Self::Remote(_)
             | Self::Refused(_)
             | Self::Output(_)
             | Self::NotDeleted { .. }
