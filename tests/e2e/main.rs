@@ -13,6 +13,7 @@ mod catalogue;
 mod interop;
 mod interrupted;
 mod recovery;
+mod remote;
 mod trouble;
 
 /// Makes a test of `story` on each version of PostgreSQL.
