@@ -558,6 +558,12 @@ fn help_needs_no_configuration() {
               promote]
           --tablespace <NAME:LOCATION>
               Put a tablespace into another directory
+          --remote-ssh-command <SSH_COMMAND>
+              Restore on another host: the command that reaches it, like 'ssh postgres@db2'
+          --network-compression
+              Compress what is sent to the other host
+          --no-network-compression
+              Do not compress it, although the configuration says so
       -j, --jobs <NJOBS>
               Number of files copied at the same time
           --jobs-start-batch-period <SECONDS>

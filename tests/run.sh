@@ -27,6 +27,7 @@ needs '[ -x /usr/lib/postgresql/15/bin/initdb ]'  postgresql-15
 needs '[ -x /usr/sbin/sshd ]'                     openssh-server
 needs 'command -v ssh'                            openssh-client
 needs 'command -v rsync'                          rsync
+needs 'command -v fish'                           fish
 needs 'command -v gpg'                            gpg
 needs 'command -v npm'                            npm
 needs '/usr/bin/python3 -c "import ensurepip"'    python3-venv

@@ -38,6 +38,9 @@ pub enum Error {
     /// A hook script stands in the way.
     #[error(transparent)]
     Hook(#[from] hooks::Error),
+    /// The host that a backup is restored to cannot be reached, or fails.
+    #[error(transparent)]
+    Remote(#[from] transfer::remote::Error),
     /// What was asked for cannot or must not be done; the text says why, on what, and what to do.
     #[error("{0}")]
     Refused(String),
@@ -96,6 +99,7 @@ impl Error {
             | Self::Copy(_)
             | Self::Ssh(_)
             | Self::Hook(_)
+            | Self::Remote(_)
             | Self::Refused(_)
             | Self::Output(_)
             | Self::NotDeleted { .. }

@@ -7,8 +7,8 @@ use crate::codec::Detector;
 use crate::config::{BackupMethod, Global, Retry, ServerConfig};
 use crate::pg::{self, Client, Conninfo};
 use crate::sys::{Context, Lock};
-use crate::transfer::smart_copy::{self, SmartCopy, StartThrottle};
-use crate::transfer::{Endpoint, SshCommand};
+use crate::transfer::smart_copy::{SmartCopy, StartThrottle};
+use crate::transfer::{self, Endpoint, SshCommand};
 use crate::wal::{Archive, ArchivePaths};
 
 /// One configured server, with the world to act in.
@@ -56,11 +56,21 @@ impl CopySettings {
         }
     }
 
+    /// What happens when a transfer fails.
+    pub fn retry(&self) -> transfer::Retry {
+        transfer::Retry { times: self.retry.times, sleep: self.retry.sleep }
+    }
+
+    /// The limit for the files of a tablespace.
+    pub fn limit_of_tablespace(&self, name: &str) -> u32 {
+        self.tablespace_limits.get(name).copied().unwrap_or(self.bandwidth_limit)
+    }
+
     /// A copy of nothing yet, made in this way.
     pub fn copy(&self, source: Endpoint, destination: Endpoint, config: &ServerConfig) -> SmartCopy {
         SmartCopy {
             jobs: self.jobs,
-            retry: smart_copy::Retry { times: self.retry.times, sleep: self.retry.sleep },
+            retry: self.retry(),
             network_compression: self.network_compression,
             throttle: self.throttle,
             path_prefix: config.path_prefix().map(str::to_owned),

@@ -23,7 +23,7 @@ pub use clock::{Clock, SystemClock};
 pub use events::{Events, Progress, Severity};
 pub use fs::Files;
 pub use lock::Lock;
-pub use process::{Command, Finished, Processes, SystemProcesses};
+pub use process::{Command, Feeder, Finished, Processes, SystemProcesses};
 
 /// All that a use case needs of the world. Cheap to clone and to hand to threads.
 #[derive(Clone)]

@@ -128,6 +128,12 @@ pub enum Error {
     Cancelled(#[from] Cancelled),
 }
 
+/// What writes a program's standard input while the program runs.
+///
+/// It meets a broken pipe when the program ends early; the exit code tells why. Other failures are its owner's to
+/// keep: the program only sees that its input ends.
+pub type Feeder<'a> = dyn FnMut(&mut dyn Write) -> io::Result<()> + Send + 'a;
+
 /// Runs programs; tests have one that plays a script and keeps each argument vector.
 pub trait Processes: Send + Sync {
     /// Runs `command` to its end, its standard output going to `stdout` as it comes.
@@ -151,6 +157,20 @@ pub trait Processes: Send + Sync {
         Ok(Finished { stdout: Vec::new(), ..finished })
     }
 
+    /// Runs `command` while `feeder` writes its input, keeping what it prints.
+    ///
+    /// Here the input is collected first; the programs of this machine get it as it comes.
+    fn feed_from(
+        &self,
+        command: &Command,
+        feeder: &mut Feeder<'_>,
+        cancel: &Cancel,
+    ) -> Result<Finished, Error> {
+        let mut stdin = Vec::new();
+        feeder(&mut stdin).map_err(|source| error(command, source))?;
+        self.feed(command, &stdin, cancel)
+    }
+
     /// Starts `command` in a session of its own and does not wait for it.
     fn spawn_detached(&self, command: &Command, keep_descriptors: bool) -> Result<(), Error>;
 
@@ -171,9 +191,7 @@ impl Processes for SystemProcesses {
     }
 
     fn feed(&self, command: &Command, stdin: &[u8], cancel: &Cancel) -> Result<Finished, Error> {
-        let mut stdout = Vec::new();
-        let finished = guarded(command, Some(stdin), &mut stdout, cancel)?;
-        Ok(Finished { stdout, ..finished })
+        self.feed_from(command, &mut |pipe| pipe.write_all(stdin), cancel)
     }
 
     fn exchange(
@@ -183,7 +201,18 @@ impl Processes for SystemProcesses {
         stdout: &mut dyn Write,
         cancel: &Cancel,
     ) -> Result<Finished, Error> {
-        guarded(command, Some(stdin), stdout, cancel)
+        guarded(command, Some(&mut |pipe| pipe.write_all(stdin)), stdout, cancel)
+    }
+
+    fn feed_from(
+        &self,
+        command: &Command,
+        feeder: &mut Feeder<'_>,
+        cancel: &Cancel,
+    ) -> Result<Finished, Error> {
+        let mut stdout = Vec::new();
+        let finished = guarded(command, Some(feeder), &mut stdout, cancel)?;
+        Ok(Finished { stdout, ..finished })
     }
 
     fn spawn_detached(&self, command: &Command, keep_descriptors: bool) -> Result<(), Error> {
@@ -199,7 +228,7 @@ impl Processes for SystemProcesses {
 
 fn guarded(
     command: &Command,
-    stdin: Option<&[u8]>,
+    feeder: Option<&mut Feeder<'_>>,
     stdout: &mut dyn Write,
     cancel: &Cancel,
 ) -> Result<Finished, Error> {
@@ -207,7 +236,7 @@ fn guarded(
     let started = Instant::now();
     let mut builder = command.to_std();
     builder
-        .stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdin(if feeder.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
@@ -215,7 +244,7 @@ fn guarded(
     let mut child = builder.spawn().map_err(|source| error(command, source))?;
     let group = Group::of(&child);
     let _breaker = cancel.break_with(move || group.end());
-    let result = drive(&mut child, stdin, stdout);
+    let result = drive(&mut child, feeder, stdout);
     if result.is_err() {
         group.end();
     }
@@ -226,11 +255,11 @@ fn guarded(
 }
 
 /// Feeds and empties the child's pipes until it closes them; gives the end of its standard error.
-fn drive(child: &mut Child, stdin: Option<&[u8]>, stdout: &mut dyn Write) -> io::Result<Vec<u8>> {
+fn drive(child: &mut Child, feeder: Option<&mut Feeder<'_>>, stdout: &mut dyn Write) -> io::Result<Vec<u8>> {
     let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     thread::scope(|scope| {
         let errors = scope.spawn(move || errors.map_or(Ok(Vec::new()), read_end));
-        let feeder = input.zip(stdin).map(|(mut pipe, bytes)| scope.spawn(move || pipe.write_all(bytes)));
+        let feeder = input.zip(feeder).map(|(mut pipe, feeder)| scope.spawn(move || feeder(&mut pipe)));
         let copied = output.map_or(Ok(0), |mut pipe| io::copy(&mut pipe, stdout));
         if let Some(feeder) = feeder {
             // A child may end before it has read everything; its exit code tells whether that was right.

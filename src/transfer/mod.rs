@@ -12,6 +12,8 @@ mod endpoint;
 pub mod filter;
 mod lines;
 pub mod listing;
+pub mod remote;
+mod retry;
 pub mod rsync;
 pub mod smart_copy;
 pub mod ssh;
@@ -19,4 +21,5 @@ pub mod words;
 
 pub use endpoint::{Endpoint, Location};
 pub use filter::Filters;
+pub use retry::Retry;
 pub use ssh::SshCommand;

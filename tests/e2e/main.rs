@@ -16,6 +16,7 @@ mod interop;
 mod interrupted;
 mod old_versions;
 mod recovery;
+mod remote;
 mod trouble;
 
 /// Makes a test of `story` on each version of PostgreSQL.

@@ -106,6 +106,11 @@ impl Running {
         let _ = kill(Pid::from_raw(self.child.id().cast_signed()), signal);
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use super::program::{Program, Running};
 use super::{eventually, tools};
 
@@ -45,6 +48,19 @@ impl Sshd {
         self.server = None;
     }
 
+    /// Cuts the connections that there are; new ones are let in. Gives how many there were.
+    pub fn cut_connections(&self) -> usize {
+        let server = self.server.as_ref().unwrap().id();
+        let connections = children_of(server);
+        for connection in &connections {
+            // What serves the connection may run below the process that guards it.
+            for process in children_of(*connection).into_iter().chain([*connection]) {
+                let _ = kill(Pid::from_raw(process.cast_signed()), Signal::SIGKILL);
+            }
+        }
+        connections.len()
+    }
+
     /// The `ssh_command` that reaches this sshd; also after a restart.
     pub fn command(&self) -> String {
         format!("ssh -F {} database", self.dir.join("config").display())
@@ -66,4 +82,9 @@ impl Sshd {
         fs::write(self.dir.join("config"), client).unwrap();
         fs::write(self.dir.join("known_hosts"), format!("[127.0.0.1]:{port} {host_key}")).unwrap();
     }
+}
+
+fn children_of(process: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }

@@ -130,6 +130,18 @@ impl World {
         Restored { outcome, pg, tablespace }
     }
 
+    /// As `restore`, on the other host.
+    #[track_caller]
+    pub fn restore_remotely(&self, id: &str, name: &str, options: &str) -> Restored {
+        let options = format!("{} {options}", self.remote());
+        self.restore(id, name, &options)
+    }
+
+    /// The option that has a restore made on the other host.
+    pub fn remote(&self) -> String {
+        format!("--remote-ssh-command {}", shell_words::quote(&self.sshd.command()))
+    }
+
     /// The programs of the backup host that run now: barman, its ssh and its rsyncs, on both ends.
     pub fn programs(&self) -> Vec<String> {
         let of_barman =

@@ -4,6 +4,7 @@
 
 mod backup;
 mod change;
+mod hosts;
 mod kit;
 mod remote;
 mod restore;

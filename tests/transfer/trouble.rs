@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use barman::sys::{Cancel, Cancelled, Clock, Context, SystemClock};
-use barman::transfer::smart_copy::{CopyItem, Error, Retry, ReuseMode, SmartCopy};
-use barman::transfer::{Endpoint, SshCommand};
+use barman::transfer::smart_copy::{CopyItem, Error, ReuseMode, SmartCopy};
+use barman::transfer::{Endpoint, Retry, SshCommand};
 use barman::types::Timestamp;
 
 use crate::kit::*;

@@ -5,7 +5,9 @@ use clap::ValueEnum;
 use super::copy_options::CopyOptions;
 use super::selection::{self, Reaction};
 use crate::cli::app::App;
+use crate::config::ServerConfig;
 use crate::ops::restore::{self, RestoreRequest, TypedTarget};
+use crate::ops::{self, CopySettings};
 use crate::output::console;
 use crate::types::{Lsn, TargetAction, TargetTimeline, Timeline};
 
@@ -63,6 +65,18 @@ pub struct Args {
     #[arg(long, value_name = "NAME:LOCATION")]
     tablespace: Vec<String>,
 
+    /// Restore on another host: the command that reaches it, like 'ssh postgres@db2'
+    #[arg(long, value_name = "SSH_COMMAND")]
+    remote_ssh_command: Option<String>,
+
+    /// Compress what is sent to the other host
+    #[arg(long, overrides_with = "no_network_compression")]
+    network_compression: bool,
+
+    /// Do not compress it, although the configuration says so
+    #[arg(long, overrides_with = "network_compression")]
+    no_network_compression: bool,
+
     #[command(flatten)]
     copy: CopyOptions,
 }
@@ -85,12 +99,26 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
             exclusive: args.exclusive,
             action: args.target_action.map(Action::meaning),
             tablespaces: args.tablespace.clone(),
-            copy: args.copy.settings(config),
+            remote_ssh_command: args.remote_ssh_command.clone(),
+            copy: copy_settings(args, config)?,
         };
         let restored = restore::run(&app.server(config), &request)?;
         app.terminal.answer(&console::restored(&restored));
     }
     Ok(())
+}
+
+fn copy_settings(args: &Args, config: &ServerConfig) -> Result<CopySettings, ops::Error> {
+    if args.network_compression && args.remote_ssh_command.is_none() {
+        return Err(ops::Error::refused(
+            "Network compression can only be used with remote recovery.\n\
+             HINT: If you want to do a remote recovery you have to use the --remote-ssh-command option",
+        ));
+    }
+    let mut settings = args.copy.settings(config);
+    settings.network_compression |= args.network_compression;
+    settings.network_compression &= !args.no_network_compression;
+    Ok(settings)
 }
 
 fn targets(args: &Args) -> Vec<TypedTarget> {

@@ -52,11 +52,7 @@ fn tablespaces(
         CopyItem {
             reuse,
             filters: Filters::backup_of_tablespace(version),
-            bandwidth_limit: copy
-                .tablespace_limits
-                .get(&tablespace.name)
-                .copied()
-                .unwrap_or(copy.bandwidth_limit),
+            bandwidth_limit: copy.limit_of_tablespace(&tablespace.name),
             ..CopyItem::tree(&tablespace.name, &tablespace.location, destination)
         }
     };

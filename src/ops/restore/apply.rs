@@ -1,19 +1,15 @@
 //! Carrying out a restore, in an order in which PostgreSQL cannot start on half of it.
 
-use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::configuration::{self, Edited, Outcome};
+use super::host::{Change, Host, NewFile, Place};
 use super::plan::RestorePlan;
-use super::recovery_conf::{self, RecoverySettings};
 use super::request::Chosen;
-use super::settings::{self, Setting};
-use super::wal_files;
 use crate::catalog::DirectoryForm;
 use crate::ops::{CopySettings, Error, Server};
 use crate::transfer::smart_copy::{CopyItem, SmartCopy};
 use crate::transfer::{Endpoint, Filters};
-use crate::view::ConfigurationLine;
 
 /// The file that tells an unfinished restore from a stranger's directory.
 pub const INCOMPLETE_MARK: &str = ".barman-restore-incomplete";
@@ -21,44 +17,34 @@ pub const INCOMPLETE_MARK: &str = ".barman-restore-incomplete";
 const WAL_DIRECTORY: &str = "barman_wal";
 /// The file without which PostgreSQL does not start.
 pub const CONTROL_FILE: &str = "global/pg_control";
-/// What a data directory is expected to have.
-const CONFIGURATION_FILES: [&str; 4] =
-    ["postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf"];
 
-/// What the DBA must know about the configuration.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// Settings that were changed.
-    pub changes: Vec<ConfigurationLine>,
-    /// Settings to review.
-    pub dangers: Vec<ConfigurationLine>,
-    /// Files that are missing.
-    pub missing_files: Vec<&'static str>,
-}
-
-/// Restores as `plan` says.
-pub fn apply(server: &Server<'_>, plan: &RestorePlan, copy: &CopySettings) -> Result<Outcome, Error> {
+/// Restores as `plan` says, on `host`.
+pub fn apply(
+    server: &Server<'_>,
+    host: &dyn Host,
+    plan: &RestorePlan,
+    copy: &CopySettings,
+) -> Result<Outcome, Error> {
     let form = server.catalog()?.directory_form(&plan.chosen.backup.id);
-    let restore = Restore { server, plan, destination: &plan.chosen.destination, form };
+    let restore = Restore { server, host, plan, destination: &plan.chosen.destination, form };
     restore.claim_destination()?;
     server.info("Copying the base backup.");
     restore.copy_data(copy)?;
     restore.link_tablespaces()?;
-    restore.keep_record()?;
     server.info("Copying required WAL segments.");
-    restore.provide_wal(copy.jobs)?;
+    restore.provide_wal()?;
     if plan.recovery.is_some() {
         server.info("Generating recovery configuration");
     }
     server.info("Identify dangerous settings in destination directory.");
-    let outcome = restore.neutralise_settings()?;
-    restore.write_recovery_settings()?;
+    let outcome = restore.write_configuration()?;
     restore.finish()?;
     Ok(outcome)
 }
 
 struct Restore<'a> {
     server: &'a Server<'a>,
+    host: &'a dyn Host,
     plan: &'a RestorePlan,
     destination: &'a Path,
     form: DirectoryForm,
@@ -66,46 +52,45 @@ struct Restore<'a> {
 
 impl Restore<'_> {
     fn claim_destination(&self) -> Result<(), Error> {
-        let files = &self.server.context.files;
-        for dir in
-            std::iter::once(&self.plan.chosen.destination).chain(&self.plan.chosen.tablespace_locations)
-        {
-            if !files.is_dir(dir) {
-                files.create_dir_all(dir)?;
-                files.set_mode(dir, 0o700)?;
-            }
-        }
+        let directories: Vec<Change> =
+            self.plan.chosen.places().map(|place| Change::Directory(place.into())).collect();
+        self.host.change(&directories)?;
         let mark = self.destination.join(INCOMPLETE_MARK);
-        files.replace_durably(&mark, self.plan.chosen.mark().as_bytes())?;
+        self.host.replace(&mark, self.plan.chosen.mark().as_bytes(), 0o600)?;
         // An attempt before this one may have come as far as that.
         let control = self.destination.join(CONTROL_FILE);
-        if files.exists(&control)? {
-            files.remove_durably(&control)?;
-        }
-        Ok(())
+        let is_new = !self.plan.places.is_repetition;
+        if is_new { Ok(()) } else { self.host.change(&[Change::Remove(control)]) }
+    }
+
+    /// The data directory of the backup.
+    fn data_dir(&self) -> PathBuf {
+        self.server.layout().data_dir(&self.plan.chosen.backup.id, self.form)
     }
 
     /// Copies all but `pg_control`, without which PostgreSQL does not start.
     fn copy_data(&self, settings: &CopySettings) -> Result<(), Error> {
-        let (layout, backup) = (self.server.layout(), &self.plan.chosen.backup);
+        let (layout, Chosen { backup, .. }) = (self.server.layout(), &self.plan.chosen);
         let places = backup.tablespaces.iter().zip(&self.plan.chosen.tablespace_locations);
-        let mut items: Vec<CopyItem> = places
-            .map(|(tablespace, location)| {
-                let source = layout.tablespace_dir(&backup.id, tablespace.oid, self.form);
-                CopyItem::tree(&tablespace.name, source, location)
-            })
-            .collect();
-        items.push(CopyItem {
-            filters: self.data_filters(),
-            ..CopyItem::tree("pgdata", layout.data_dir(&backup.id, self.form), self.destination)
+        let tablespaces = places.map(|(tablespace, location)| CopyItem {
+            bandwidth_limit: settings.limit_of_tablespace(&tablespace.name),
+            ..CopyItem::tree(
+                &tablespace.name,
+                layout.tablespace_dir(&backup.id, tablespace.oid, self.form),
+                location,
+            )
         });
-        for item in &mut items {
-            for name in self.hidden_strangers(item)? {
-                item.filters = std::mem::take(&mut item.filters).protecting(name);
-            }
-            item.bandwidth_limit = settings.bandwidth_limit;
+        let data = CopyItem {
+            filters: self.data_filters(),
+            bandwidth_limit: settings.bandwidth_limit,
+            ..CopyItem::tree("pgdata", self.data_dir(), self.destination)
+        };
+        let mut items = Vec::new();
+        for (item, place) in std::iter::once(data).chain(tablespaces).zip(&self.plan.places.all) {
+            items.push(self.sparing_strangers(item, place)?);
         }
-        let copy = SmartCopy { items, ..settings.copy(Endpoint::Local, Endpoint::Local, self.server.config) };
+        let copy =
+            SmartCopy { items, ..settings.copy(Endpoint::Local, self.host.endpoint(), self.server.config) };
         copy.run(&self.server.context)?;
         Ok(())
     }
@@ -116,51 +101,38 @@ impl Restore<'_> {
         let links = backup.tablespaces.iter().map(|known| format!("pg_tblspc/{}", known.oid).into());
         let inside =
             tablespace_locations.iter().filter_map(|location| location.strip_prefix(self.destination).ok());
-        let left_alone = links.chain(inside.map(Path::to_owned)).chain([CONTROL_FILE.into()]);
+        let ours = [CONTROL_FILE, INCOMPLETE_MARK].map(PathBuf::from);
+        let left_alone = links.chain(inside.map(Path::to_owned)).chain(ours);
         left_alone.fold(Filters::restore_of_pgdata(), Filters::protecting)
     }
 
-    /// The hidden files in a destination that are not the backup's: they do not keep a directory from being empty
-    /// enough, and are not ours to remove.
-    fn hidden_strangers(&self, item: &CopyItem) -> Result<Vec<OsString>, Error> {
-        let files = &self.server.context.files;
-        let mut strangers = Vec::new();
-        for entry in files.list(&item.destination)? {
-            let is_hidden = entry.name.as_encoded_bytes().starts_with(b".");
-            if is_hidden && !files.exists(&item.source.join(&entry.name))? {
-                strangers.push(entry.name);
+    /// Leaves the hidden files alone that were in the destination and are not the backup's: they do not keep a
+    /// directory from being empty enough, and are not ours to remove.
+    fn sparing_strangers(&self, mut item: CopyItem, place: &Place) -> Result<CopyItem, Error> {
+        for name in place.hidden.iter().filter(|name| *name != INCOMPLETE_MARK) {
+            if !self.server.context.files.exists(&item.source.join(name))? {
+                item.filters = item.filters.protecting(name);
             }
         }
-        Ok(strangers)
+        Ok(item)
     }
 
     fn link_tablespaces(&self) -> Result<(), Error> {
-        let files = &self.server.context.files;
-        let directory = self.destination.join("pg_tblspc");
-        let backup = &self.plan.chosen.backup;
-        for (tablespace, location) in backup.tablespaces.iter().zip(&self.plan.chosen.tablespace_locations) {
-            let link = directory.join(tablespace.oid.to_string());
-            files.create_dir_all(&directory)?;
-            match files.symlink_metadata(&link)? {
-                Some(found) if found.is_dir() => files.remove_tree(&link)?,
-                Some(_) => files.remove_file(&link)?,
-                None => {}
-            }
-            files.symlink(location, &link)?;
-            self.server.info(format!("\t{}, {}, {}", tablespace.oid, tablespace.name, location.display()));
+        let Chosen { backup, tablespace_locations, .. } = &self.plan.chosen;
+        if backup.tablespaces.is_empty() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Leaves the record beside the data, and moves the manifest, which no longer fits a changed directory, away.
-    fn keep_record(&self) -> Result<(), Error> {
-        let files = &self.server.context.files;
-        let backup = &self.plan.chosen.backup;
-        let record = backup.to_text();
-        files.replace_durably(&self.destination.join(".barman-recover.info"), record.as_bytes())?;
-        let manifest = self.destination.join("backup_manifest");
-        if files.exists(&manifest)? {
-            files.rename(&manifest, &self.destination.join(format!("backup_manifest.{}", backup.id)))?;
+        let directory = self.destination.join("pg_tblspc");
+        let places = backup.tablespaces.iter().zip(tablespace_locations);
+        let links = places.clone().map(|(tablespace, location)| Change::Link {
+            target: location.clone(),
+            link: directory.join(tablespace.oid.to_string()),
+        });
+        let changes: Vec<Change> =
+            std::iter::once(Change::Directory(directory.clone())).chain(links).collect();
+        self.host.change(&changes)?;
+        for (tablespace, location) in places {
+            self.server.info(format!("\t{}, {}, {}", tablespace.oid, tablespace.name, location.display()));
         }
         Ok(())
     }
@@ -170,102 +142,48 @@ impl Restore<'_> {
         self.destination.join(if self.plan.recovery.is_some() { WAL_DIRECTORY } else { own })
     }
 
-    fn provide_wal(&self, jobs: usize) -> Result<(), Error> {
-        let files = &self.server.context.files;
-        let directory = self.wal_directory();
+    /// Puts the WAL where PostgreSQL will look for it, decoded.
+    fn provide_wal(&self) -> Result<(), Error> {
+        let (directory, names) = (self.wal_directory(), &self.plan.wal.files);
         let status = directory.join("archive_status");
-        files.create_dir_all(&status)?;
-        files.set_mode(&directory, 0o700)?;
+        self.host.change(&[Change::Directory(directory.clone()), Change::Directory(status)])?;
         let archive = self.server.archive();
-        wal_files::provide(self.server, &archive, &self.plan.wal.files, &directory, jobs)?;
+        self.host.write(&directory, names.len(), &|number| {
+            let name = names[number];
+            let content = archive.read(name)?;
+            Ok(NewFile { name: name.to_string(), mode: 0o600, content, origin: archive.path_of(name) })
+        })?;
+        tracing::info!("Provided {} WAL files", names.len());
         if self.plan.recovery.is_none() {
             self.server.info("Generating archive status files");
-            for name in &self.plan.wal.files {
-                files.create(&status.join(format!("{name}.done")))?;
-            }
+            self.host.write(&directory, names.len(), &|number| {
+                Ok(NewFile::of(format!("archive_status/{}.done", names[number]), 0o600, Vec::new()))
+            })?;
         }
         Ok(())
     }
 
-    fn write_recovery_settings(&self) -> Result<(), Error> {
-        let Some(recovery) = &self.plan.recovery else { return Ok(()) };
-        let wal_dir = self.wal_directory();
-        let settings = RecoverySettings {
-            wal_dir: &wal_dir,
-            target: recovery.target.as_ref(),
-            exclusive: recovery.exclusive,
-            timeline: recovery.timeline.clone(),
-            action: recovery.action,
-            standby: false,
-        };
-        let text = recovery_conf::render(&settings, self.plan.version);
-        let files = &self.server.context.files;
-        if self.plan.version.at_least(12) {
-            files.replace_durably(&self.destination.join("recovery.signal"), b"")?;
-            self.append_to_auto_conf(&text)
-        } else {
-            let path = self.destination.join("recovery.conf");
-            files.replace_durably(&path, text.as_bytes())?;
-            Ok(files.set_mode(&path, 0o600)?)
-        }
-    }
-
-    fn append_to_auto_conf(&self, text: &str) -> Result<(), Error> {
-        let files = &self.server.context.files;
-        let path = self.destination.join("postgresql.auto.conf");
-        let mut content = files.read_if_exists(&path)?.unwrap_or_default();
-        if !content.is_empty() && !content.ends_with(b"\n") {
-            content.push(b'\n');
-        }
-        content.extend_from_slice(text.as_bytes());
-        files.replace_durably(&path, &content)?;
-        Ok(files.set_mode(&path, 0o600)?)
-    }
-
-    fn neutralise_settings(&self) -> Result<Outcome, Error> {
-        let mut outcome = Outcome::default();
-        for file in CONFIGURATION_FILES {
-            let path = self.destination.join(file);
-            let files = &self.server.context.files;
-            let Some(content) = files.read_if_exists(&path)? else {
-                outcome.missing_files.push(file);
-                continue;
-            };
-            if file.starts_with("pg_") {
-                continue;
-            }
-            let located = |setting: Setting| ConfigurationLine {
-                file: file.to_owned(),
-                line: setting.line,
-                name: setting.name,
-                value: setting.value,
-            };
-            let neutralised = settings::neutralise(&content);
-            outcome.changes.extend(neutralised.changes.into_iter().map(located));
-            outcome.dangers.extend(neutralised.dangers.into_iter().map(located));
-            let mode = files.metadata(&path)?.permissions().mode() & 0o7777;
-            files.rename(&path, &self.destination.join(format!("{file}.origin")))?;
-            files.replace_durably(&path, &neutralised.content)?;
-            files.set_mode(&path, mode)?;
-        }
+    /// Writes the configuration and the record of the backup, and moves the manifest, which no longer fits a changed
+    /// directory, away.
+    fn write_configuration(&self) -> Result<Outcome, Error> {
+        let (files, data, backup) = (&self.server.context.files, self.data_dir(), &self.plan.chosen.backup);
+        let (edited, outcome) = configuration::edit(files, &data, self.plan, &self.wal_directory())?;
+        self.host.write(self.destination, edited.len() + 1, &|number| {
+            let record = || NewFile::of(".barman-recover.info", 0o600, backup.to_text().into_bytes());
+            Ok(edited.get(number).map_or_else(record, Edited::to_new_file))
+        })?;
+        let manifest = self.destination.join("backup_manifest");
+        let aside = self.destination.join(format!("backup_manifest.{}", backup.id));
+        self.host.change(&[Change::Rename { from: manifest, to: aside }])?;
         Ok(outcome)
     }
 
     /// Everything is on disk before `pg_control` makes it a data directory, and that before the mark goes.
     fn finish(&self) -> Result<(), Error> {
-        let files = &self.server.context.files;
-        for place in
-            std::iter::once(&self.plan.chosen.destination).chain(&self.plan.chosen.tablespace_locations)
-        {
-            files.sync_filesystem(place)?;
-        }
-        let layout = self.server.layout();
-        let source = layout.data_dir(&self.plan.chosen.backup.id, self.form).join(CONTROL_FILE);
-        let target = self.destination.join(CONTROL_FILE);
-        let control = files.read(&source)?;
-        files.replace_durably(&target, &control)?;
-        files.set_mode(&target, 0o600)?;
-        files.remove_durably(&self.destination.join(INCOMPLETE_MARK))?;
-        Ok(())
+        let places: Vec<Change> = self.plan.chosen.places().map(|place| Change::Sync(place.into())).collect();
+        self.host.change(&places)?;
+        let control = self.server.context.files.read(&self.data_dir().join(CONTROL_FILE))?;
+        self.host.replace(&self.destination.join(CONTROL_FILE), &control, 0o600)?;
+        self.host.change(&[Change::Remove(self.destination.join(INCOMPLETE_MARK))])
     }
 }

@@ -1,4 +1,4 @@
-//! Restoring a backup into a directory, to its end or to a moment after it.
+//! Restoring a backup into a directory of this host or another one, to its end or to a moment after it.
 //!
 //! The plan decides everything first and says it: backup, timeline, WAL needed and present, room needed and free,
 //! tablespaces, recovery settings. Only then is a byte written: directories, data, tablespaces and their links,
@@ -6,6 +6,9 @@
 //! PostgreSQL refuses to start on, and a mark by which the same restore may be repeated.
 
 mod apply;
+mod configuration;
+mod host;
+mod places;
 mod plan;
 mod recovery_conf;
 mod request;
@@ -14,7 +17,6 @@ mod scripts;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod wal_files;
 mod wal_plan;
 
 use chrono::TimeDelta;
@@ -26,24 +28,24 @@ use crate::view::Restored;
 
 pub use request::{RestoreRequest, TypedTarget};
 
+use host::Host;
+use request::Chosen;
+
 /// Restores what `request` names; gives what the DBA must know before starting PostgreSQL.
 pub fn run(server: &Server<'_>, request: &RestoreRequest) -> Result<Restored, Error> {
     let started = server.context.clock.now();
-    let chosen = request::choose(server, request)?;
+    let host = host::open(server, request.remote_ssh_command.as_deref(), &request.copy)?;
+    let chosen = request::choose(server, &*host, request)?;
     without_effect::warn(server, Task::Restore);
     // WAL that is still queued may be what the target needs.
     archive_wal::run_on_the_way(server)?;
-    request::ensure_destinations_usable(server, &chosen)?;
-    server.info(format!(
-        "Starting local restore for server {} using backup {}",
-        server.name(),
-        chosen.backup.id
-    ));
-    server.info(format!("Destination directory: {}", chosen.destination.display()));
-    let plan = plan::plan(server, chosen, request)?;
-    room::ensure(server, &plan)?;
-    let outcome =
-        scripts::around(server, request, &plan.chosen.backup, || apply::apply(server, &plan, &request.copy))?;
+    let places = places::find_fit(server, &*host, &chosen)?;
+    announce(server, &*host, &chosen);
+    let plan = plan::plan(server, chosen, places, request)?;
+    room::ensure(server, &*host, &plan)?;
+    let outcome = scripts::around(server, request, &plan.chosen.backup, || {
+        apply::apply(server, &*host, &plan, &request.copy)
+    })?;
     let elapsed: TimeDelta = server.context.clock.now() - started;
     Ok(Restored {
         changes: outcome.changes,
@@ -52,4 +54,17 @@ pub fn run(server: &Server<'_>, request: &RestoreRequest) -> Result<Restored, Er
         start_time: started.format("%Y-%m-%d %H:%M:%S%.6f%:z").to_string(),
         elapsed: HumanDuration::from(elapsed),
     })
+}
+
+fn announce(server: &Server<'_>, host: &dyn Host, chosen: &Chosen) {
+    let kind = if host.ssh_command().is_some() { "remote" } else { "local" };
+    server.info(format!(
+        "Starting {kind} restore for server {} using backup {}",
+        server.name(),
+        chosen.backup.id
+    ));
+    server.info(format!("Destination directory: {}", chosen.destination.display()));
+    if let Some(command) = host.ssh_command() {
+        server.info(format!("Remote command: {command}"));
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::Local;
 
+use super::places::Places;
 use super::recovery_conf;
 use super::request::{Chosen, RestoreRequest, TypedTarget};
 use super::wal_plan::{self, Ancestry, WalEnd, WalFacts, WalPlan};
@@ -19,6 +20,8 @@ use crate::wal::{Archive, TimelineHistory};
 pub struct RestorePlan {
     /// The backup and the places its files go to.
     pub chosen: Chosen,
+    /// What there is at these places.
+    pub places: Places,
     /// The version of the server.
     pub version: PgVersion,
     /// The WAL that goes with it.
@@ -41,7 +44,12 @@ pub struct Recovery {
 }
 
 /// Decides how `chosen` is restored.
-pub fn plan(server: &Server<'_>, chosen: Chosen, request: &RestoreRequest) -> Result<RestorePlan, Error> {
+pub fn plan(
+    server: &Server<'_>,
+    chosen: Chosen,
+    places: Places,
+    request: &RestoreRequest,
+) -> Result<RestorePlan, Error> {
     let facts = BackupFacts::of(&chosen)?;
     let target = request.targets.first().map(|typed| resolve_target(server, typed)).transpose()?;
     let is_pitr = target.is_some() || request.timeline.is_some();
@@ -78,7 +86,7 @@ pub fn plan(server: &Server<'_>, chosen: Chosen, request: &RestoreRequest) -> Re
         timeline,
         action: request.action,
     });
-    Ok(RestorePlan { version: facts.version, wal, recovery, chosen })
+    Ok(RestorePlan { version: facts.version, wal, recovery, chosen, places })
 }
 
 /// What every backup that can be restored has recorded.

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::apply::{CONTROL_FILE, INCOMPLETE_MARK};
+use super::host::Host;
 use crate::catalog::BackupInfo;
 use crate::ops::{CopySettings, Error, Server};
-use crate::sys::{Files, env, user};
 use crate::types::{Lsn, TargetAction, TargetTimeline};
 
 /// A restore as it was typed.
@@ -25,6 +24,8 @@ pub struct RestoreRequest {
     pub action: Option<TargetAction>,
     /// `NAME:LOCATION` rules.
     pub tablespaces: Vec<String>,
+    /// What reaches the host to restore on; this one when nothing is said.
+    pub remote_ssh_command: Option<String>,
     /// How files are copied.
     pub copy: CopySettings,
 }
@@ -52,20 +53,22 @@ pub struct Chosen {
 }
 
 /// Finds the backup and refuses what cannot be restored.
-pub fn choose(server: &Server<'_>, request: &RestoreRequest) -> Result<Chosen, Error> {
+pub fn choose(server: &Server<'_>, host: &dyn Host, request: &RestoreRequest) -> Result<Chosen, Error> {
     if request.targets.len() > 1 {
         return Err(Error::refused("You cannot specify multiple targets for the recovery operation"));
     }
     let backup = server.catalog()?.resolve(&request.backup)?.clone();
     refuse_unrestorable(server, request, &backup)?;
-    let destination = absolute(&request.destination)?;
-    if destination.to_string_lossy().contains(':') {
+    if request.destination.to_string_lossy().contains(':') {
         return Err(Error::refused(
             "The destination directory parameter cannot contain the ':' character\n\
              HINT: If you want to do a remote recovery you have to use the --remote-ssh-command option",
         ));
     }
-    let tablespace_locations = relocate(&backup, &request.tablespaces)?;
+    let relocated = relocate(&backup, &request.tablespaces)?;
+    let destination = absolute(host, &request.destination)?;
+    let tablespace_locations =
+        relocated.iter().map(|location| absolute(host, location)).collect::<Result<Vec<_>, _>>()?;
     refuse_overlap(&backup, &destination, &tablespace_locations)?;
     Ok(Chosen { backup, destination, tablespace_locations })
 }
@@ -115,7 +118,7 @@ fn relocate(backup: &BackupInfo, rules: &[String]) -> Result<Vec<PathBuf>, Error
                 names.join(", ")
             ))
         })?;
-        locations[at] = absolute(Path::new(location))?;
+        locations[at] = location.into();
     }
     Ok(locations)
 }
@@ -140,92 +143,18 @@ fn refuse_overlap(backup: &BackupInfo, destination: &Path, locations: &[PathBuf]
     Ok(())
 }
 
-/// PostgreSQL runs elsewhere than we do: a path it is to keep must not depend on where we stand.
-fn absolute(path: &Path) -> Result<PathBuf, Error> {
-    let base = env::current_dir().map_err(|source| crate::sys::fs::Error {
-        action: "find",
-        path: path.to_owned(),
-        source,
-    })?;
-    // Joining an absolute path gives that path; components drop `.` and a slash at the end.
-    Ok(base.join(path).components().collect())
-}
-
-/// Refuses places that hold something else than an unfinished restore of the same backup.
-pub fn ensure_destinations_usable(server: &Server<'_>, chosen: &Chosen) -> Result<(), Error> {
-    let files = &server.context.files;
-    for place in std::iter::once(&chosen.destination).chain(&chosen.tablespace_locations) {
-        ensure_writable(files, place)?;
-    }
-    let repeats = is_unfinished_restore(server, chosen)?;
-    if !repeats && !is_free(files, &chosen.destination)? {
-        return Err(Error::refused(format!(
-            "The restore operation cannot proceed because the destination folder '{}' is not empty. To prevent \
-             accidental data loss, the destination must be empty. Please choose a different location or manually \
-             empty the folder.",
-            chosen.destination.display()
-        )));
-    }
-    for (tablespace, location) in chosen.backup.tablespaces.iter().zip(&chosen.tablespace_locations) {
-        if !repeats && !is_free(files, location)? {
-            return Err(Error::refused(format!(
-                "The restore operation cannot proceed. The destination path '{}' for the tablespace '{}' is not \
-                 empty. To prevent accidental data loss, the tablespace destination must be empty. Please choose a \
-                 different location or manually empty the folder.",
-                location.display(),
-                tablespace.name
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// What does not exist yet is made in the nearest directory above that does.
-fn ensure_writable(files: &Files, place: &Path) -> Result<(), Error> {
-    let existing = place.ancestors().find(|above| files.exists(above).is_ok_and(|exists| exists));
-    let existing = existing.unwrap_or(Path::new("/"));
-    if !files.is_dir(existing) {
-        return Err(Error::refused(format!(
-            "the destination '{}' cannot be made: '{}' is not a directory",
-            place.display(),
-            existing.display()
-        )));
-    }
-    files.ensure_writable(existing).map_err(|error| {
-        Error::refused(format!(
-            "the destination '{}' cannot be written by user '{}': {error}: {}; choose another directory, or give \
-             this one to that user",
-            place.display(),
-            user::current(),
-            error.source
-        ))
-    })
-}
-
-/// Whether an attempt at the same restore left off here. One that came as far as the control file may have been
-/// started as a server meanwhile; then it is somebody's data.
-fn is_unfinished_restore(server: &Server<'_>, chosen: &Chosen) -> Result<bool, Error> {
-    let files = &server.context.files;
-    let mark = files.read_if_exists(&chosen.destination.join(INCOMPLETE_MARK))?;
-    if mark.as_deref() != Some(chosen.mark().as_bytes()) {
-        return Ok(false);
-    }
-    let Some(control) = files.read_if_exists(&chosen.destination.join(CONTROL_FILE))? else {
-        return Ok(true);
-    };
-    let (layout, id) = (server.layout(), &chosen.backup.id);
-    let data = layout.data_dir(id, server.catalog()?.directory_form(id));
-    let is_untouched = control == files.read(&data.join(CONTROL_FILE))?;
-    Ok(is_untouched && !files.exists(&chosen.destination.join("postmaster.pid"))?)
-}
-
-/// Whether nothing is there: hidden files do not count, file systems and people leave some.
-fn is_free(files: &Files, dir: &Path) -> Result<bool, Error> {
-    let entries = files.list_if_exists(dir)?;
-    Ok(entries.iter().all(|entry| entry.name.as_encoded_bytes().starts_with(b".")))
+/// PostgreSQL runs elsewhere than we do: a path it is to keep must not depend on where we stand. Components drop `.`
+/// and a slash at the end.
+fn absolute(host: &dyn Host, path: &Path) -> Result<PathBuf, Error> {
+    Ok(host.absolute(path)?.components().collect())
 }
 
 impl Chosen {
+    /// All places that files go to, the data directory first.
+    pub fn places(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(&self.destination).chain(&self.tablespace_locations).map(PathBuf::as_path)
+    }
+
     /// What the mark of an unfinished restore says: the same backup into the same places may be repeated.
     pub fn mark(&self) -> String {
         let locations: Vec<String> =

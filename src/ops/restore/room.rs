@@ -1,66 +1,80 @@
 //! Whether what is to be restored fits where it is to go, asked before the first byte is written.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::host::{Host, Place};
+use super::places::of_host;
 use super::plan::RestorePlan;
 use crate::catalog::DirectoryForm;
 use crate::ops::{Error, Server, disk_use};
-use crate::sys::Files;
 use crate::types::ByteSize;
 
 /// What one file system has to take.
-struct Need {
+struct Need<'a> {
     bytes: u64,
-    somewhere: PathBuf,
+    free_bytes: u64,
+    somewhere: &'a Path,
 }
 
 /// Refuses a restore for which a file system has too little room.
-pub fn ensure(server: &Server<'_>, plan: &RestorePlan) -> Result<(), Error> {
-    let (files, layout) = (&server.context.files, server.layout());
-    let backup = &plan.chosen.backup;
+pub fn ensure(server: &Server<'_>, host: &dyn Host, plan: &RestorePlan) -> Result<(), Error> {
+    let mut needs = BTreeMap::new();
+    for (place, bytes) in plan.places.all.iter().zip(sizes(server, plan)?) {
+        // What an attempt before this one has brought is written over.
+        let there = if plan.places.is_repetition && place.existing == place.path {
+            host.used_bytes(&place.path)?
+        } else {
+            0
+        };
+        add(&mut needs, place, bytes.saturating_sub(there));
+        if place.room.is_none() {
+            server.warning(format!(
+                "cannot find out how much room is left for '{}'{}; {} are needed",
+                place.path.display(),
+                of_host(host),
+                ByteSize::from(bytes)
+            ));
+        }
+    }
+    match needs.values().find(|need| need.free_bytes < need.bytes) {
+        Some(need) => Err(Error::refused(format!(
+            "not enough space for the restore of backup {}: '{}'{} needs {}, and {} are free; make room or choose \
+             another destination",
+            plan.chosen.backup.id,
+            need.somewhere.display(),
+            of_host(host),
+            ByteSize::from(need.bytes),
+            ByteSize::from(need.free_bytes)
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// What goes to each of the places, in their order.
+fn sizes(server: &Server<'_>, plan: &RestorePlan) -> Result<Vec<u64>, Error> {
+    let (layout, backup) = (server.layout(), &plan.chosen.backup);
     let form = server.catalog()?.directory_form(&backup.id);
     let segment_bytes = u64::from(backup.xlog_segment_size.bytes());
     let wal_bytes = plan.wal.files.iter().filter_map(|name| name.segment()).count() as u64 * segment_bytes;
-    let data_bytes = size_of(server, &layout.data_dir(&backup.id, form))?;
-    let mut needs = BTreeMap::new();
-    add(files, &mut needs, &plan.chosen.destination, data_bytes + wal_bytes)?;
-    for (tablespace, location) in backup.tablespaces.iter().zip(&plan.chosen.tablespace_locations) {
-        // In the old form tablespaces lie below the data directory and are counted with it.
-        if form == DirectoryForm::Data {
-            add(
-                files,
-                &mut needs,
-                location,
-                size_of(server, &layout.tablespace_dir(&backup.id, tablespace.oid, form))?,
-            )?;
-        }
+    let mut sizes = vec![size_of(server, &layout.data_dir(&backup.id, form))? + wal_bytes];
+    for tablespace in &backup.tablespaces {
+        sizes.push(match form {
+            DirectoryForm::Data => size_of(server, &layout.tablespace_dir(&backup.id, tablespace.oid, form))?,
+            // In the old form tablespaces lie below the data directory and are counted with it.
+            DirectoryForm::Pgdata => 0,
+        });
     }
-    for need in needs.values() {
-        let free = files.available_space(&need.somewhere)?;
-        if free < need.bytes {
-            return Err(Error::refused(format!(
-                "not enough space for the restore of backup {}: {} needs {}, and {} are free; make room or choose \
-                 another destination",
-                backup.id,
-                need.somewhere.display(),
-                ByteSize::from(need.bytes),
-                ByteSize::from(free)
-            )));
-        }
-    }
-    Ok(())
+    Ok(sizes)
 }
 
 fn size_of(server: &Server<'_>, dir: &Path) -> Result<u64, Error> {
     Ok(disk_use::measure(&server.context, dir)?.bytes)
 }
 
-/// Adds `bytes` to what the file system of `path` needs; of a path that does not exist, that of the nearest above.
-fn add(files: &Files, needs: &mut BTreeMap<u64, Need>, path: &Path, bytes: u64) -> Result<(), Error> {
-    let existing = path.ancestors().find(|above| files.is_dir(above)).unwrap_or(Path::new("/"));
-    let device = files.metadata(existing)?.dev();
-    needs.entry(device).or_insert_with(|| Need { bytes: 0, somewhere: existing.to_owned() }).bytes += bytes;
-    Ok(())
+/// Adds `bytes` to what the file system of the place needs.
+fn add<'a>(needs: &mut BTreeMap<&'a str, Need<'a>>, place: &'a Place, bytes: u64) {
+    let Some(room) = &place.room else { return };
+    let first = Need { bytes: 0, free_bytes: room.free_bytes, somewhere: &place.existing };
+    needs.entry(&room.file_system).or_insert(first).bytes += bytes;
 }

@@ -47,7 +47,7 @@ fn facts(request: &RestoreRequest) -> RestoreFacts {
     RestoreFacts {
         destination: request.destination.clone(),
         tablespaces: rules.map(|(name, place)| (name.to_owned(), place.to_owned())).collect(),
-        remote_command: None,
+        remote_command: request.remote_ssh_command.clone(),
         options,
     }
 }

@@ -1,8 +1,9 @@
 //! Restores of a small backup by the real rsync.
 
 use std::fs as real;
+use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::catalog::{BackupInfo, Tablespace};
@@ -11,10 +12,11 @@ use crate::config::tests::kit::{Home, READY};
 use crate::ops::CopySettings;
 use crate::sys::events::Silent;
 use crate::sys::testkit::CrashAfter;
-use crate::sys::{Cancel, Context, Files};
+use crate::sys::{Cancel, Command, Context, Files, Finished, Processes, SystemProcesses, process};
 use crate::types::{BackupStatus, PgVersion};
 
 const ID: &str = "20260101T100000";
+const LIMITS: &str = "bandwidth_limit = 500000\ntablespace_bandwidth_limit = ts:700000\n";
 const SEGMENT: &str = "000000010000000000000003";
 
 /// A server with one backup that has a tablespace.
@@ -27,7 +29,10 @@ impl Site {
     fn new() -> Self {
         let base = format!("main/base/{ID}");
         let home = Home::with(&[
-            ("barman.conf", &format!("[barman]\nbarman_home = @HOME@\nbarman_user =\n[main]\n{READY}")),
+            (
+                "barman.conf",
+                &format!("[barman]\nbarman_home = @HOME@\nbarman_user =\n[main]\n{READY}\n{LIMITS}"),
+            ),
             (&format!("{base}/data/PG_VERSION"), "15\n"),
             (&format!("{base}/data/global/pg_control"), "control"),
             (&format!("{base}/data/global/1262"), "databases"),
@@ -73,8 +78,11 @@ impl Site {
     }
 
     fn restore_with(&self, to: &str, tablespaces: &[&str], files: Files) -> Result<Restored, Error> {
-        let server = self.server(files);
-        let request = RestoreRequest {
+        run(&self.server(files), &self.request(to, tablespaces))
+    }
+
+    fn request(&self, to: &str, tablespaces: &[&str]) -> RestoreRequest {
+        RestoreRequest {
             backup: ID.into(),
             destination: self.path(to),
             targets: vec![TypedTarget::Immediate],
@@ -82,9 +90,9 @@ impl Site {
             exclusive: false,
             action: None,
             tablespaces: tablespaces.iter().map(|rule| (*rule).to_owned()).collect(),
-            copy: CopySettings::configured(server.config),
-        };
-        run(&server, &request)
+            remote_ssh_command: None,
+            copy: CopySettings::configured(&self.config.servers["main"]),
+        }
     }
 
     fn read(&self, relative: &str) -> Option<String> {
@@ -184,6 +192,48 @@ fn hidden_files_of_others_in_the_destination_stay() {
     site.assert_complete("to", "beside hidden files");
     assert_eq!(site.read("to/.ssh/kept").as_deref(), Some("mine"));
     assert_eq!(site.read("to-ts/.snapshot/kept").as_deref(), Some("mine"));
+}
+
+/// Runs programs and remembers them.
+#[derive(Default)]
+struct Recorder(Mutex<Vec<Command>>);
+
+impl Processes for Recorder {
+    fn stream(
+        &self,
+        command: &Command,
+        out: &mut dyn Write,
+        stop: &Cancel,
+    ) -> Result<Finished, process::Error> {
+        self.0.lock().unwrap().push(command.clone());
+        SystemProcesses.stream(command, out, stop)
+    }
+
+    fn feed(&self, command: &Command, stdin: &[u8], stop: &Cancel) -> Result<Finished, process::Error> {
+        self.0.lock().unwrap().push(command.clone());
+        SystemProcesses.feed(command, stdin, stop)
+    }
+
+    fn spawn_detached(&self, _: &Command, _: bool) -> Result<(), process::Error> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_tablespace_is_copied_at_the_rate_that_is_set_for_it() {
+    let (site, recorder) = (Site::new(), Arc::new(Recorder::default()));
+    let mut server = site.server(Files::default());
+    server.context.processes = recorder.clone();
+    let request = site.request("to", &[&format!("ts:{}", site.path("to-ts").display())]);
+    run(&server, &request).unwrap();
+    let commands = recorder.0.lock().unwrap();
+    let limit_to = |place: &str| {
+        let place = format!("{}/", site.path(place).display());
+        let copies = commands.iter().filter(|command| command.args.last() == Some(&place.clone().into()));
+        let mut limits = copies.flat_map(|command| &command.args).filter_map(|argument| argument.to_str());
+        limits.find_map(|argument| argument.strip_prefix("--bwlimit=")).map(str::to_owned)
+    };
+    assert_eq!((limit_to("to").unwrap(), limit_to("to-ts").unwrap()), ("500000".into(), "700000".into()));
 }
 
 #[test]

@@ -23,7 +23,7 @@ mod runner;
 mod stats;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub use plan::SymbolicLink;
 pub use pool::StartThrottle;
@@ -33,7 +33,7 @@ use copying::Copied;
 use runner::Runner;
 
 use super::filter::Filters;
-use super::{Endpoint, listing, rsync};
+use super::{Endpoint, Retry, listing, rsync};
 use crate::sys::{Cancel, Cancelled, Context, fs};
 use crate::types::Timestamp;
 
@@ -199,15 +199,6 @@ pub enum ReuseMode {
     Copy,
     /// It becomes a hard link to the one of the earlier copy.
     Link,
-}
-
-/// How often a failing rsync is run again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Retry {
-    /// So many times more.
-    pub times: u32,
-    /// After this while.
-    pub sleep: Duration,
 }
 
 /// What came of a copy.

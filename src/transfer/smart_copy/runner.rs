@@ -86,26 +86,9 @@ impl<'a> Runner<'a> {
     }
 
     /// Makes an `attempt` at the item `label`, and another if it fails, as often as allowed.
-    pub fn retrying<T>(
-        &self,
-        label: &str,
-        mut attempt: impl FnMut() -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let retry = self.copy.retry;
-        for number in 1..=retry.times {
-            match attempt() {
-                Err(error) if error.is_retryable() && !self.stop.is_cancelled() => {
-                    let (cause, seconds) = (cause(&error), retry.sleep.as_secs());
-                    self.context.events.warning(&format!(
-                        "Failure executing rsync on {label} (attempt {number}): {error}: {cause}\n\
-                         Retrying in {seconds} seconds"
-                    ));
-                    self.context.clock.sleep(retry.sleep, &self.stop)?;
-                }
-                other => return other,
-            }
-        }
-        attempt()
+    pub fn retrying<T>(&self, label: &str, attempt: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+        let what = format!("rsync on {label}");
+        self.copy.retry.run(&what, (self.context, &self.stop), Error::is_retryable, attempt)
     }
 
     /// Runs one rsync when its turn to start comes, and once more if one side is too old for an option of ours.
@@ -138,8 +121,4 @@ fn transfer_error(what: &'static str, path: &Path, error: rsync::Error) -> Error
         rsync::Error::Cancelled(Cancelled) => Error::Cancelled(Cancelled),
         source => Error::Transfer { what, path: path.into(), source },
     }
-}
-
-fn cause(error: &Error) -> String {
-    std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
 }

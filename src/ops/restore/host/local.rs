@@ -1,0 +1,145 @@
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::{io, thread};
+
+use super::{Change, Host, NewFile, OpenFile, Place, Room, Survey};
+use crate::ops::{Error, disk_use};
+use crate::sys::fs::PathContext;
+use crate::sys::{Context, env, fs, user};
+use crate::transfer::Endpoint;
+
+/// This host.
+pub(super) struct LocalHost<'a> {
+    pub context: &'a Context,
+    /// How many files are written at the same time.
+    pub jobs: usize,
+}
+
+impl Host for LocalHost<'_> {
+    fn ssh_command(&self) -> Option<&str> {
+        None
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::Local
+    }
+
+    fn absolute(&self, path: &Path) -> Result<PathBuf, Error> {
+        // Joining an absolute path gives that path.
+        Ok(env::current_dir().at("find", path)?.join(path))
+    }
+
+    fn survey(&self, places: &[&Path]) -> Result<Survey, Error> {
+        let places = places.iter().map(|place| self.look_at(place)).collect::<Result<_, _>>()?;
+        Ok(Survey { user: user::current(), missing_programs: Vec::new(), places })
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.context.files.read_if_exists(path)?)
+    }
+
+    fn used_bytes(&self, dir: &Path) -> Result<u64, Error> {
+        Ok(disk_use::measure(self.context, dir)?.bytes)
+    }
+
+    fn change(&self, changes: &[Change]) -> Result<(), Error> {
+        changes.iter().try_for_each(|change| self.make(change))
+    }
+
+    fn replace(&self, path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
+        let files = &self.context.files;
+        files.replace_durably(path, content)?;
+        Ok(files.set_mode(path, mode)?)
+    }
+
+    fn write(&self, dir: &Path, count: usize, open: &OpenFile<'_, Error>) -> Result<(), Error> {
+        let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
+        let write_next = || {
+            while let Some(number) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|next| *next < count) {
+                let checked = self.context.cancel.check().map_err(Error::from);
+                if let Err(error) = checked.and_then(|()| open(number)).and_then(|file| self.put(dir, file)) {
+                    // The others stop too: nothing is left for them to take.
+                    next.store(count, Ordering::Relaxed);
+                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    return;
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..self.jobs.clamp(1, count.max(1)) {
+                scope.spawn(write_next);
+            }
+        });
+        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+}
+
+impl LocalHost<'_> {
+    fn look_at(&self, path: &Path) -> Result<Place, Error> {
+        let files = &self.context.files;
+        let existing = path.ancestors().find(|above| files.exists(above).is_ok_and(|exists| exists));
+        let existing = existing.unwrap_or(Path::new("/"));
+        let is_directory = files.is_dir(existing);
+        let closed = is_directory.then(|| files.ensure_writable(existing)).and_then(Result::err);
+        let is_here = is_directory && existing == path && closed.is_none();
+        let entries = if is_here { files.list(path)? } else { Vec::new() };
+        let is_hidden = |entry: &fs::Entry| entry.name.as_encoded_bytes().starts_with(b".");
+        Ok(Place {
+            path: path.into(),
+            existing: existing.into(),
+            is_directory,
+            closed: closed.map(|error| error.source.to_string()),
+            is_occupied: entries.iter().any(|entry| !is_hidden(entry)),
+            hidden: entries.into_iter().filter(is_hidden).map(|entry| entry.name).collect(),
+            room: is_directory.then(|| self.room_at(existing)).transpose()?,
+        })
+    }
+
+    fn room_at(&self, dir: &Path) -> Result<Room, fs::Error> {
+        let files = &self.context.files;
+        let file_system = files.metadata(dir)?.dev().to_string();
+        Ok(Room { file_system, free_bytes: files.available_space(dir)? })
+    }
+
+    fn make(&self, change: &Change) -> Result<(), Error> {
+        let files = &self.context.files;
+        match change {
+            Change::Directory(dir) if files.is_dir(dir) => {}
+            Change::Directory(dir) => {
+                files.create_dir_all(dir)?;
+                files.set_mode(dir, 0o700)?;
+            }
+            Change::Link { target, link } => {
+                match files.symlink_metadata(link)? {
+                    Some(found) if found.is_dir() => files.remove_tree(link)?,
+                    Some(_) => files.remove_file(link)?,
+                    None => {}
+                }
+                files.symlink(target, link)?;
+            }
+            Change::Rename { from, to } => {
+                if files.exists(from)? {
+                    files.rename(from, to)?;
+                }
+            }
+            Change::Remove(path) => {
+                if files.exists(path)? {
+                    files.remove_durably(path)?;
+                }
+            }
+            Change::Sync(path) => files.sync_filesystem(path)?,
+        }
+        Ok(())
+    }
+
+    fn put(&self, dir: &Path, mut file: NewFile) -> Result<(), Error> {
+        let (files, target) = (&self.context.files, dir.join(&file.name));
+        let out = files.create(&target)?;
+        files.set_mode(&target, file.mode)?;
+        io::copy(&mut file.content, &mut &out).at("write", &target)?;
+        tracing::debug!("wrote '{}'", target.display());
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! Whether the places of a restore may be used, asked before the first byte is written.
+
+use super::apply::{CONTROL_FILE, INCOMPLETE_MARK};
+use super::host::{Host, Place, Survey};
+use super::request::Chosen;
+use crate::ops::{Error, Server};
+
+/// The places that a restore writes to, found fit.
+#[derive(Debug)]
+pub struct Places {
+    /// What there is now: the data directory, then the tablespaces in the order of the backup's list.
+    pub all: Vec<Place>,
+    /// Whether an attempt at the same restore left off there.
+    pub is_repetition: bool,
+}
+
+/// Looks at the places and refuses those that cannot be written, or hold something else than an unfinished restore
+/// of the same backup.
+pub fn find_fit(server: &Server<'_>, host: &dyn Host, chosen: &Chosen) -> Result<Places, Error> {
+    let survey = host.survey(&chosen.places().collect::<Vec<_>>())?;
+    refuse_missing_programs(host, &survey)?;
+    for place in &survey.places {
+        refuse_closed(host, &survey, place)?;
+    }
+    let all = survey.places;
+    let is_repetition = is_unfinished_restore(server, host, chosen, &all)?;
+    if !is_repetition {
+        refuse_occupied(chosen, &all)?;
+    }
+    Ok(Places { all, is_repetition })
+}
+
+/// Behind a path: the host that it is of, unless it is this one.
+pub fn of_host(host: &dyn Host) -> String {
+    host.ssh_command().map_or_else(String::new, |command| format!(" (reached by '{command}')"))
+}
+
+fn refuse_missing_programs(host: &dyn Host, survey: &Survey) -> Result<(), Error> {
+    let [missing, ..] = &survey.missing_programs[..] else { return Ok(()) };
+    Err(Error::refused(format!(
+        "program '{missing}' not found on the host to restore to{}: install it there, or put it on the PATH of user '{}'",
+        of_host(host),
+        survey.user
+    )))
+}
+
+/// What does not exist yet is made in the nearest directory above that does.
+fn refuse_closed(host: &dyn Host, survey: &Survey, place: &Place) -> Result<(), Error> {
+    let (path, existing, host) = (place.path.display(), place.existing.display(), of_host(host));
+    if !place.is_directory {
+        return Err(Error::refused(format!(
+            "the destination '{path}'{host} cannot be made: '{existing}' is not a directory"
+        )));
+    }
+    let Some(reason) = &place.closed else { return Ok(()) };
+    Err(Error::refused(format!(
+        "the destination '{path}'{host} cannot be written by user '{}': cannot write to '{existing}': {reason}; choose \
+         another directory, or give this one to that user",
+        survey.user
+    )))
+}
+
+/// Hidden files do not count: file systems and people leave some.
+fn refuse_occupied(chosen: &Chosen, places: &[Place]) -> Result<(), Error> {
+    let [destination, locations @ ..] = places else { return Ok(()) };
+    if destination.is_occupied {
+        return Err(Error::refused(format!(
+            "The restore operation cannot proceed because the destination folder '{}' is not empty. To prevent \
+             accidental data loss, the destination must be empty. Please choose a different location or manually \
+             empty the folder.",
+            destination.path.display()
+        )));
+    }
+    let tablespaces = chosen.backup.tablespaces.iter().zip(locations);
+    match tablespaces.into_iter().find(|(_, location)| location.is_occupied) {
+        Some((tablespace, location)) => Err(Error::refused(format!(
+            "The restore operation cannot proceed. The destination path '{}' for the tablespace '{}' is not empty. To \
+             prevent accidental data loss, the tablespace destination must be empty. Please choose a different \
+             location or manually empty the folder.",
+            location.path.display(),
+            tablespace.name
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether an attempt at the same restore left off here. One that came as far as the control file may have been
+/// started as a server meanwhile; then it is somebody's data.
+fn is_unfinished_restore(
+    server: &Server<'_>,
+    host: &dyn Host,
+    chosen: &Chosen,
+    places: &[Place],
+) -> Result<bool, Error> {
+    let is_marked =
+        places.first().is_some_and(|place| place.hidden.iter().any(|name| name == INCOMPLETE_MARK));
+    let at = |name: &str| chosen.destination.join(name);
+    if !is_marked || host.read(&at(INCOMPLETE_MARK))?.as_deref() != Some(chosen.mark().as_bytes()) {
+        return Ok(false);
+    }
+    let Some(control) = host.read(&at(CONTROL_FILE))? else { return Ok(true) };
+    let (layout, id) = (server.layout(), &chosen.backup.id);
+    let data = layout.data_dir(id, server.catalog()?.directory_form(id));
+    let is_untouched = control == server.context.files.read(&data.join(CONTROL_FILE))?;
+    Ok(is_untouched && host.read(&at("postmaster.pid"))?.is_none())
+}
