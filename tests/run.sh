@@ -77,8 +77,9 @@ provide() {
 
 fetch_barman-3.19.1() {
     /usr/bin/python3 -m venv .
-    # Barman asks for psycopg2, which has to be compiled; psycopg2-binary is the same, ready made.
-    bin/pip --disable-pip-version-check install --quiet psycopg2-binary python-dateutil
+    # Barman asks for psycopg2, which has to be compiled; psycopg2-binary is the same, ready made. The last ones are
+    # what it compresses WAL with.
+    bin/pip --disable-pip-version-check install --quiet psycopg2-binary python-dateutil zstandard lz4 python-snappy cramjam
     bin/pip --disable-pip-version-check install --quiet --no-deps barman==3.19.1
 }
 

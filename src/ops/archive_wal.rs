@@ -5,9 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use super::without_effect::{self, Task};
-use super::{Error, Server};
-use crate::codec;
-use crate::config::CompressionLevel;
+use super::{Error, Server, compression};
 use crate::sys::{Cancelled, Severity};
 use crate::types::{SegmentSize, WalName, WalSegment};
 use crate::wal::{IncomingSettings, IntakeReport, Step, archive_incoming};
@@ -105,13 +103,8 @@ fn settings(server: &Server<'_>, size: Option<SegmentSize>) -> Result<IncomingSe
     Ok(IncomingSettings {
         incoming_dir: config.incoming_wals_directory(),
         errors_dir: config.errors_directory(),
-        compression: config.compression().and_then(|configured| configured.as_str().parse().ok()),
-        level: match config.compression_level() {
-            CompressionLevel::Low => codec::Level::Low,
-            CompressionLevel::Medium => codec::Level::Medium,
-            CompressionLevel::High => codec::Level::High,
-            CompressionLevel::Number(level) => codec::Level::Number(level.clamp(-100, 100) as i32),
-        },
+        compression: compression::compression(config),
+        level: compression::level(config),
         batch_size: config.archiver_batch_size().and_then(NonZeroUsize::new),
         segment_size: size.or(known_segment_size(server)?),
     })

@@ -3,6 +3,7 @@
 mod archive;
 mod archive_lock;
 mod catalogue;
+mod content;
 mod error;
 mod history;
 mod incoming;
@@ -18,6 +19,7 @@ mod xlogdb;
 
 pub use archive::{Archive, ArchivePaths};
 pub use catalogue::Entries;
+pub use content::Content;
 pub use error::Error;
 pub use history::{Ancestor, TimelineHistory};
 pub use intake::{IncomingSettings, IntakeReport, Step, archive_incoming};

@@ -10,6 +10,7 @@ mod kit;
 mod archive;
 mod backup;
 mod catalogue;
+mod compression;
 mod interop;
 mod interrupted;
 mod recovery;

@@ -177,7 +177,14 @@ impl Restore<'_> {
         files.create_dir_all(&status)?;
         files.set_mode(&directory, 0o700)?;
         let archive = self.server.archive();
-        wal_files::provide(self.server, &archive, &self.plan.wal.files, &directory, jobs)?;
+        wal_files::provide(
+            self.server,
+            &archive,
+            &self.plan.wal.files,
+            self.plan.chosen.backup.xlog_segment_size,
+            &directory,
+            jobs,
+        )?;
         if self.plan.recovery.is_none() {
             self.server.info("Generating archive status files");
             for name in &self.plan.wal.files {
