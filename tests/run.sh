@@ -28,6 +28,7 @@ needs '[ -x /usr/sbin/sshd ]'                     openssh-server
 needs 'command -v ssh'                            openssh-client
 needs 'command -v rsync'                          rsync
 needs 'command -v gpg'                            gpg
+needs 'command -v pigz'                           pigz
 needs 'command -v npm'                            npm
 needs '/usr/bin/python3 -c "import ensurepip"'    python3-venv
 needs 'command -v cc'                             gcc

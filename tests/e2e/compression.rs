@@ -25,14 +25,9 @@ fn both_programs_restore_from_an_archive_that_has_seen_every_compression() {
     for compression in COMPRESSIONS {
         world.site.set("compression", compression);
         world.note(compression);
-        // The Python program runs `pigz` for pigz.
-        if compression != "pigz" {
-            expected.insert(archive_one(&world, |site| site.reference("archive-wal main").ok()), compression);
-        }
+        expected.insert(archive_one(&world, |site| site.reference("archive-wal main").ok()), compression);
         world.note(compression);
-        if compression != "pigz" || !tools::testing_the_reference() {
-            expected.insert(archive_one(&world, |site| site.barman("archive-wal main").ok()), compression);
-        }
+        expected.insert(archive_one(&world, |site| site.barman("archive-wal main").ok()), compression);
     }
     world.site.set("compression", "zstd");
     for (sender, compression) in
@@ -72,8 +67,11 @@ fn both_programs_restore_from_an_archive_that_has_seen_every_compression() {
 fn archive_one<T>(world: &World, archive: impl Fn(&Site) -> T) -> String {
     let name = world.pg.sql("SELECT pg_walfile_name(pg_switch_wal())");
     crate::kit::eventually("the segment has arrived", || world.site.incoming().join(&name).exists());
-    archive(&world.site);
-    assert!(world.site.archived(&name).exists(), "{name}");
+    // A file that is shorter than a segment is left alone for two seconds.
+    crate::kit::eventually("the segment is archived", || {
+        archive(&world.site);
+        world.site.archived(&name).exists()
+    });
     name
 }
 
@@ -127,8 +125,13 @@ fn settings_that_cannot_work_are_failures_of_check_and_of_archiving() {
     site.set("custom_compression_magic", "0x1f8");
     site.barman("check main").fails(1, &["compression settings: FAILED (custom_compression_magic '0x1f8'"]);
 
+    // Which was no reason not to archive what had come.
+    assert!(site.archived(name).exists());
+
     site.unset("custom_compression_magic");
     site.set("custom_compression_filter", "nosuchprogram");
+    let name = "0000000100000000000000A2";
+    fs::write(site.incoming().join(name), vec![1; 16 << 20]).unwrap();
     site.barman("archive-wal main").fails(1, &["main", name, "nosuchprogram", "not found", "127"]);
     assert!(site.incoming().join(name).exists());
 }
