@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use barman::catalog::{Catalog, Layout};
-use barman::codec::Detector;
+use barman::codec::{Codecs, Custom};
 use barman::ops::{self, check_backup, delete, hooks, list_backups, list_files, retention, show_backup};
 use barman::output::console;
 use barman::sys::{Cancel, Context, Events, Files, Progress, Severity};
@@ -180,7 +180,7 @@ impl Home {
             xlogdb: self.path(server).join(format!("wals/{server}-xlog.db")),
             lock_dir: self.path(""),
         };
-        Archive::new(context, paths, Detector::default())
+        Archive::new(context, paths, Codecs::new(context, Custom::default()))
     }
 }
 

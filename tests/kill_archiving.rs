@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use barman::codec::Detector;
+use barman::codec::{Codecs, Custom};
 use barman::config::MainFile;
 use barman::ops::{self, archive_wal};
 use barman::sys::fs::Probe;
@@ -130,7 +130,7 @@ fn archive_of(home: &Path, context: &Context) -> Archive {
         wals_dir,
         lock_dir: home.into(),
     };
-    Archive::new(context, paths, Detector::default())
+    Archive::new(context, paths, Codecs::new(context, Custom::default()))
 }
 
 /// Prints what is said, as the command line does.

@@ -29,6 +29,7 @@ needs 'command -v ssh'                            openssh-client
 needs 'command -v rsync'                          rsync
 needs 'command -v fish'                           fish
 needs 'command -v gpg'                            gpg
+needs 'command -v pigz'                           pigz
 needs 'command -v npm'                            npm
 needs '/usr/bin/python3 -c "import ensurepip"'    python3-venv
 needs 'command -v cc'                             gcc
@@ -78,8 +79,9 @@ provide() {
 
 fetch_barman-3.19.1() {
     /usr/bin/python3 -m venv .
-    # Barman asks for psycopg2, which has to be compiled; psycopg2-binary is the same, ready made.
-    bin/pip --disable-pip-version-check install --quiet psycopg2-binary python-dateutil
+    # Barman asks for psycopg2, which has to be compiled; psycopg2-binary is the same, ready made. The last ones are
+    # what it compresses WAL with.
+    bin/pip --disable-pip-version-check install --quiet psycopg2-binary python-dateutil zstandard lz4 python-snappy cramjam
     bin/pip --disable-pip-version-check install --quiet --no-deps barman==3.19.1
 }
 

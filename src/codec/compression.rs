@@ -28,6 +28,23 @@ pub enum Compression {
     Custom,
 }
 
+/// A format that is built in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// RFC 1952; a file may have several members.
+    Gzip,
+    /// bzip2; a file may have several streams.
+    Bzip2,
+    /// The `.xz` format; a file may have several streams.
+    Xz,
+    /// RFC 8878; a file may have several frames.
+    Zstd,
+    /// The frame format of lz4; a file may have several frames.
+    Lz4,
+    /// The framing format of snappy.
+    Snappy,
+}
+
 impl Compression {
     /// Every identifier.
     pub const ALL: [Self; 10] = [
@@ -59,28 +76,18 @@ impl Compression {
         }
     }
 
-    /// Whether this version can write and read it.
-    pub const fn is_available(self) -> bool {
-        matches!(self, Self::Gzip | Self::Pigz | Self::Pygzip | Self::Bzip2 | Self::Pybzip2)
+    /// The built-in format; none of `custom`.
+    pub const fn format(self) -> Option<Format> {
+        Some(match self {
+            Self::Gzip | Self::Pigz | Self::Pygzip => Format::Gzip,
+            Self::Bzip2 | Self::Pybzip2 => Format::Bzip2,
+            Self::Xz => Format::Xz,
+            Self::Zstd => Format::Zstd,
+            Self::Lz4 => Format::Lz4,
+            Self::Snappy => Format::Snappy,
+            Self::Custom => return None,
+        })
     }
-
-    /// What `low`, `medium` and `high` mean, and the levels there are.
-    const fn levels(self) -> Levels {
-        match self {
-            Self::Gzip | Self::Pigz | Self::Pygzip => Levels { named: [1, 6, 9], least: 1, most: 9 },
-            Self::Bzip2 | Self::Pybzip2 => Levels { named: [1, 5, 9], least: 1, most: 9 },
-            Self::Xz => Levels { named: [1, 3, 5], least: 1, most: 9 },
-            Self::Zstd => Levels { named: [1, 4, 9], least: -22, most: 22 },
-            Self::Lz4 => Levels { named: [0, 6, 10], least: 0, most: 16 },
-            Self::Snappy | Self::Custom => Levels { named: [0; 3], least: 0, most: 0 },
-        }
-    }
-}
-
-struct Levels {
-    named: [i32; 3],
-    least: i32,
-    most: i32,
 }
 
 impl fmt::Display for Compression {
@@ -98,44 +105,9 @@ impl FromStr for Compression {
     }
 }
 
-/// How hard to compress, as `compression_level` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Level {
-    /// Fast.
-    Low,
-    /// In between; what an absent setting means.
-    #[default]
-    Medium,
-    /// Small.
-    High,
-    /// A number of the format's own scale; one beyond its end means the end.
-    Number(i32),
-}
-
-impl Level {
-    /// The level on the scale of `compression`.
-    pub fn on_scale_of(self, compression: Compression) -> i32 {
-        let Levels { named: [low, medium, high], least, most } = compression.levels();
-        match self {
-            Self::Low => low,
-            Self::Medium => medium,
-            Self::High => high,
-            Self::Number(number) => number.clamp(least, most),
-        }
-    }
-}
-
-impl FromStr for Level {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        match text {
-            "low" => Ok(Self::Low),
-            "medium" => Ok(Self::Medium),
-            "high" => Ok(Self::High),
-            _ => text.parse().map(Self::Number).map_err(|_| ParseError::new("compression level", text)),
-        }
-    }
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 6] = [Self::Gzip, Self::Bzip2, Self::Xz, Self::Zstd, Self::Lz4, Self::Snappy];
 }
 
 #[cfg(test)]
@@ -148,17 +120,5 @@ mod tests {
             assert_eq!(compression.to_string().parse(), Ok(compression));
         }
         assert!("GZIP".parse::<Compression>().is_err());
-    }
-
-    #[test]
-    fn words_and_numbers_become_levels_of_the_format() {
-        let level = |text: &str, compression| text.parse::<Level>().unwrap().on_scale_of(compression);
-        assert_eq!(level("medium", Compression::Pigz), 6);
-        assert_eq!(level("medium", Compression::Bzip2), 5);
-        assert_eq!(level("high", Compression::Zstd), 9);
-        assert_eq!(level("0", Compression::Gzip), 1);
-        assert_eq!(level("99", Compression::Gzip), 9);
-        assert_eq!(level("-30", Compression::Zstd), -22);
-        assert!("fast".parse::<Level>().is_err());
     }
 }

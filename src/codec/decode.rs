@@ -1,39 +1,28 @@
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Read};
 
 use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
+use liblzma::bufread::XzDecoder;
 
-use super::{Compression, Detector, Error};
-use crate::sys::fs::read_head;
+use super::Format;
+use super::lz4_frames::Lz4Frames;
 
 const BUFFER_BYTES: usize = 128 << 10;
 
-/// What `input` holds once decompressed, and the compression that its first bytes tell.
-///
-/// All members of a gzip or bzip2 file are read. Fails when this version does not read the format; damage shows
-/// as an error while reading.
-pub fn decode<'a>(
-    mut input: impl Read + Send + 'a,
-    detector: &Detector,
-) -> Result<(Option<Compression>, Box<dyn Read + Send + 'a>), Error> {
-    let head = read_head(&mut input, detector.wanted_bytes())?;
-    let compression = detector.detect(&head);
-    let whole = BufReader::with_capacity(BUFFER_BYTES, Cursor::new(head).chain(input));
-    let decoded: Box<dyn Read + Send + 'a> = match compression {
-        None => Box::new(whole),
-        Some(Compression::Gzip | Compression::Pigz | Compression::Pygzip) => {
-            Box::new(MultiGzDecoder::new(whole))
-        }
-        Some(Compression::Bzip2 | Compression::Pybzip2) => Box::new(MultiBzDecoder::new(whole)),
-        Some(
-            other @ (Compression::Xz
-            | Compression::Zstd
-            | Compression::Lz4
-            | Compression::Snappy
-            | Compression::Custom),
-        ) => return Err(Error::Unavailable(other)),
-    };
-    Ok((compression, decoded))
+/// What `input` holds in `format`, all members of it. Damage shows as an error while reading.
+pub(super) fn decoder<'a>(
+    format: Format,
+    input: impl Read + Send + 'a,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let input = BufReader::with_capacity(BUFFER_BYTES, input);
+    Ok(match format {
+        Format::Gzip => Box::new(MultiGzDecoder::new(input)),
+        Format::Bzip2 => Box::new(MultiBzDecoder::new(input)),
+        Format::Xz => Box::new(XzDecoder::new_multi_decoder(input)),
+        Format::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(input)?),
+        Format::Lz4 => Box::new(Lz4Frames::new(input)?),
+        Format::Snappy => Box::new(snap::read::FrameDecoder::new(input)),
+    })
 }
 
 /// Whether two streams hold the same bytes.
@@ -74,16 +63,15 @@ mod tests {
     use super::*;
     use crate::codec::{Encoder, Level};
 
-    fn encode(content: &[u8], compression: Compression) -> Vec<u8> {
-        let mut encoder = Encoder::new(Vec::new(), compression, Level::Low).unwrap();
+    fn encode(content: &[u8], format: Format, level: Level) -> Vec<u8> {
+        let mut encoder = Encoder::new(Vec::new(), format, level).unwrap();
         encoder.write_all(content).unwrap();
         encoder.finish().unwrap()
     }
 
-    fn decode_all(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    fn decode(bytes: &[u8], format: Format) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
-        let (_, mut stream) = decode(bytes, &Detector::default()).map_err(io::Error::other)?;
-        stream.read_to_end(&mut content)?;
+        decoder(format, bytes)?.read_to_end(&mut content)?;
         Ok(content)
     }
 
@@ -98,25 +86,42 @@ mod tests {
     }
 
     #[test]
-    fn content_of_several_members_comes_back_whole() {
+    fn content_comes_back_whole_at_every_level() {
         let content = noise((2 << 20) + 3);
-        for compression in Compression::ALL.into_iter().filter(|c| c.is_available()) {
-            assert!(decode_all(&encode(&content, compression)).unwrap() == content, "{compression}");
-            assert_eq!(decode_all(&encode(b"", compression)).unwrap(), b"");
+        for format in Format::ALL {
+            for level in [Level::Low, Level::Medium, Level::High, Level::Number(-99), Level::Number(99)] {
+                assert!(
+                    decode(&encode(&content, format, level), format).unwrap() == content,
+                    "{format:?} {level:?}"
+                );
+                assert_eq!(decode(&encode(b"", format, level), format).unwrap(), b"", "{format:?} {level:?}");
+            }
         }
     }
 
     #[test]
-    fn the_programs_gzip_and_bzip2_read_what_we_write() {
+    fn members_that_follow_one_another_are_one_content() {
+        for format in Format::ALL {
+            let members = [
+                encode(b"one", format, Level::Low),
+                encode(b"", format, Level::Low),
+                encode(b"two", format, Level::High),
+            ];
+            assert_eq!(decode(&members.concat(), format).unwrap(), b"onetwo", "{format:?}");
+        }
+    }
+
+    #[test]
+    fn the_programs_of_the_formats_read_what_we_write() {
         let content = noise((2 << 20) + 17);
-        for (program, compression) in [("gzip", Compression::Gzip), ("bzip2", Compression::Bzip2)] {
+        for (program, format) in [("gzip", Format::Gzip), ("bzip2", Format::Bzip2)] {
             let mut child = Command::new(program)
                 .arg("-dc")
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()
                 .unwrap();
-            let (mut stdin, encoded) = (child.stdin.take().unwrap(), encode(&content, compression));
+            let (mut stdin, encoded) = (child.stdin.take().unwrap(), encode(&content, format, Level::Low));
             let feeder = std::thread::spawn(move || stdin.write_all(&encoded));
             let output = child.wait_with_output().unwrap();
             feeder.join().unwrap().unwrap();
@@ -127,19 +132,26 @@ mod tests {
     #[test]
     fn a_cut_file_is_an_error_and_never_shorter_content() {
         let content = noise((2 << 20) + 4096);
-        for compression in [Compression::Gzip, Compression::Bzip2] {
-            let whole = encode(&content, compression);
-            for len in [whole.len() - 1, whole.len() / 2, 12] {
-                assert!(decode_all(&whole[..len]).is_err(), "{compression} cut to {len} bytes");
+        for format in Format::ALL {
+            let whole = encode(&content, format, Level::Low);
+            for len in [whole.len() - 1, whole.len() - 5, whole.len() / 2, 12] {
+                assert!(decode(&whole[..len], format).is_err(), "{format:?} cut to {len} bytes");
             }
         }
     }
 
     #[test]
-    fn a_format_of_a_later_version_is_named() {
-        let refused = decode(&b"\xfd7zXZ\x00 and so on"[..], &Detector::default()).map(drop).unwrap_err();
-        assert_eq!(refused.to_string(), "compression 'xz' is not available in this version");
-        assert!(Encoder::new(Vec::new(), Compression::Zstd, Level::Medium).is_err());
+    fn a_damaged_file_is_an_error_and_never_other_content() {
+        let content = noise(300_000);
+        for format in Format::ALL {
+            let whole = encode(&content, format, Level::Medium);
+            for at in (20..whole.len()).step_by(20_011) {
+                let mut damaged = whole.clone();
+                damaged[at] ^= 0x40;
+                let read = decode(&damaged, format);
+                assert!(read.is_err() || read.unwrap() == content, "{format:?} damaged at {at}");
+            }
+        }
     }
 
     #[test]
@@ -153,11 +165,24 @@ mod tests {
 
     proptest! {
         #[test]
+        fn any_content_comes_back_at_any_level(
+            format in prop::sample::select(Format::ALL.to_vec()),
+            level in -30_i64..30,
+            content: Vec<u8>,
+            times in 1_usize..300,
+        ) {
+            let (content, level) = (content.repeat(times), Level::Number(level));
+            prop_assert_eq!(decode(&encode(&content, format, level), format).unwrap(), content);
+        }
+
+        #[test]
         fn any_bytes_are_decoded_or_refused_without_panic(
-            magic in prop::sample::select(vec![&b""[..], b"\x1f\x8b\x08", b"BZh9"]),
+            format in prop::sample::select(Format::ALL.to_vec()),
+            kept in 0_usize..40,
             rest: Vec<u8>,
         ) {
-            let _ = decode_all(&[magic, &rest].concat());
+            let sound = encode(b"sound", format, Level::Low);
+            let _ = decode(&[&sound[..kept.min(sound.len())], &rest].concat(), format);
         }
     }
 }

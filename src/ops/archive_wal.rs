@@ -5,9 +5,8 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use super::hooks::{Scripts, WalScripts};
-use super::{Error, Server};
-use crate::codec;
-use crate::config::{CompressionLevel, HookEvent};
+use super::{Error, Server, compression};
+use crate::config::HookEvent;
 use crate::sys::{Cancelled, Severity};
 use crate::types::{SegmentSize, WalName, WalSegment};
 use crate::wal::{self, Attendant, IncomingSettings, Step, archive_incoming};
@@ -126,13 +125,8 @@ fn settings(server: &Server<'_>, size: Option<SegmentSize>) -> Result<IncomingSe
     Ok(IncomingSettings {
         incoming_dir: config.incoming_wals_directory(),
         errors_dir: config.errors_directory(),
-        compression: config.compression().and_then(|configured| configured.as_str().parse().ok()),
-        level: match config.compression_level() {
-            CompressionLevel::Low => codec::Level::Low,
-            CompressionLevel::Medium => codec::Level::Medium,
-            CompressionLevel::High => codec::Level::High,
-            CompressionLevel::Number(level) => codec::Level::Number(level.clamp(-100, 100) as i32),
-        },
+        compression: compression::compression(config),
+        level: compression::level(config),
         batch_size: config.archiver_batch_size().and_then(NonZeroUsize::new),
         segment_size: size.or(known_segment_size(server)?),
     })

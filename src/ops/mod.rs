@@ -8,6 +8,7 @@ pub mod archive_wal;
 pub mod backup;
 pub mod check;
 pub mod check_backup;
+mod compression;
 pub mod cron;
 pub mod delete;
 mod disk_use;

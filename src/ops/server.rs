@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::Error;
+use super::{Error, compression};
 use crate::catalog::{Catalog, Layout};
-use crate::codec::Detector;
 use crate::config::{BackupMethod, Global, Retry, ServerConfig};
 use crate::pg::{self, Client, Conninfo};
 use crate::sys::{Context, Lock};
@@ -118,7 +117,7 @@ impl<'a> Server<'a> {
             xlogdb: self.config.xlogdb_directory().join(format!("{}-xlog.db", self.name())),
             lock_dir: self.global.lock_directory.clone(),
         };
-        Archive::new(&self.context, paths, Detector::default())
+        Archive::new(&self.context, paths, compression::codecs(self))
     }
 
     /// The program and words that reach the host of PostgreSQL.

@@ -4,6 +4,8 @@
 //! the stop is asked for, and the child dies with us. A detached child (the background work of `cron`) is another
 //! thing: it lives on.
 
+mod pipe;
+
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -17,6 +19,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, setsid};
 
 use super::cancel::{Cancel, Cancelled};
+pub use pipe::Failed;
+use pipe::Pipe;
 
 /// How much is kept of what a child says.
 const KEPT_BYTES: usize = 64 << 10;
@@ -171,6 +175,28 @@ pub trait Processes: Send + Sync {
         self.feed(command, &stdin, cancel)
     }
 
+    /// Starts `command` with `input` flowing into it, and gives what it prints as a stream, to be read by the thread
+    /// that asked.
+    ///
+    /// Any failure of the program, of its input, and a stop that was asked for are errors of the stream, in place of
+    /// its end. A stream that is dropped before ends the program.
+    ///
+    /// Here the program has ended when the stream begins; the programs of this machine run meanwhile.
+    fn pipe(
+        &self,
+        command: &Command,
+        mut input: Box<dyn Read + Send>,
+        cancel: &Cancel,
+    ) -> Result<Box<dyn Read + Send>, Error> {
+        let mut bytes = Vec::new();
+        input.read_to_end(&mut bytes).map_err(|source| error(command, source))?;
+        let finished = self.feed(command, &bytes, cancel)?;
+        if finished.success() {
+            return Ok(Box::new(io::Cursor::new(finished.stdout)));
+        }
+        Err(error(command, io::Error::other(Failed::new(command, finished.code, finished.stderr_text()))))
+    }
+
     /// Starts `command` in a session of its own and does not wait for it.
     fn spawn_detached(&self, command: &Command, keep_descriptors: bool) -> Result<(), Error>;
 
@@ -215,6 +241,15 @@ impl Processes for SystemProcesses {
         Ok(Finished { stdout, ..finished })
     }
 
+    fn pipe(
+        &self,
+        command: &Command,
+        input: Box<dyn Read + Send>,
+        cancel: &Cancel,
+    ) -> Result<Box<dyn Read + Send>, Error> {
+        Ok(Box::new(Pipe::start(command, input, cancel)?))
+    }
+
     fn spawn_detached(&self, command: &Command, keep_descriptors: bool) -> Result<(), Error> {
         let mut child = command.to_std();
         child.stdin(Stdio::null());
@@ -234,14 +269,7 @@ fn guarded(
 ) -> Result<Finished, Error> {
     cancel.check()?;
     let started = Instant::now();
-    let mut builder = command.to_std();
-    builder
-        .stdin(if feeder.is_some() { Stdio::piped() } else { Stdio::null() })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
-    before_exec(&mut builder, || prctl::set_pdeathsig(Signal::SIGTERM));
-    let mut child = builder.spawn().map_err(|source| error(command, source))?;
+    let mut child = start(command, if feeder.is_some() { Stdio::piped() } else { Stdio::null() })?;
     let group = Group::of(&child);
     let _breaker = cancel.break_with(move || group.end());
     let result = drive(&mut child, feeder, stdout);
@@ -252,6 +280,14 @@ fn guarded(
     cancel.check()?;
     let stderr = result.map_err(|source| error(command, source))?;
     Ok(Finished { code: exit_code(status), stdout: Vec::new(), stderr, took: started.elapsed() })
+}
+
+/// Starts a child in a group of its own, its output going into pipes.
+fn start(command: &Command, stdin: Stdio) -> Result<Child, Error> {
+    let mut builder = command.to_std();
+    builder.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    before_exec(&mut builder, || prctl::set_pdeathsig(Signal::SIGTERM));
+    builder.spawn().map_err(|source| error(command, source))
 }
 
 /// Feeds and empties the child's pipes until it closes them; gives the end of its standard error.
@@ -398,6 +434,57 @@ mod tests {
         thread::sleep(Duration::from_millis(100));
         cancel.cancel();
         assert!(matches!(runner.join().unwrap(), Err(Error::Cancelled(_))));
+    }
+
+    #[test]
+    fn a_piped_program_changes_more_than_the_pipes_hold() {
+        let input = Box::new(io::Cursor::new(vec![b'x'; 1 << 20]));
+        let output = read_pipe("tr x y", input, &Cancel::default());
+        assert!(output.unwrap() == vec![b'y'; 1 << 20]);
+    }
+
+    #[test]
+    fn a_piped_program_that_fails_is_no_end_of_its_output() {
+        let input = || Box::new(io::Cursor::new(b"input"));
+        let failed = read_pipe("cat; echo no room >&2; exit 3", input(), &Cancel::default()).unwrap_err();
+        let command = "sh -c 'cat; echo no room >&2; exit 3'";
+        assert_eq!(failed.to_string(), format!("{command} ended with exit code 3: no room"));
+    }
+
+    #[test]
+    fn input_that_cannot_be_read_is_no_end_of_the_output() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("the disk is gone"))
+            }
+        }
+        let input = Box::new((&b"a beginning"[..]).chain(Broken));
+        let failed = read_pipe("cat", input, &Cancel::default()).unwrap_err();
+        assert_eq!(failed.to_string(), "the disk is gone");
+    }
+
+    #[test]
+    fn a_piped_program_ends_with_its_stream_and_with_a_stop() {
+        let endless = || Box::new(io::repeat(b'x'));
+        let command = Command::new("sh").args(["-c", "cat | cat"]);
+        let mut stream = SystemProcesses.pipe(&command, endless(), &Cancel::default()).unwrap();
+        stream.read_exact(&mut [0; 100_000]).unwrap();
+        drop(stream);
+
+        let cancel = Cancel::default();
+        let token = cancel.clone();
+        let reader = thread::spawn(move || read_pipe("cat >/dev/null", endless(), &token));
+        thread::sleep(Duration::from_millis(100));
+        cancel.cancel();
+        assert_eq!(reader.join().unwrap().unwrap_err().to_string(), "interrupted");
+    }
+
+    fn read_pipe(line: &str, input: Box<dyn Read + Send>, cancel: &Cancel) -> io::Result<Vec<u8>> {
+        let command = Command::new("sh").args(["-c", line]);
+        let (mut output, mut stream) =
+            (Vec::new(), SystemProcesses.pipe(&command, input, cancel).map_err(io::Error::other)?);
+        stream.read_to_end(&mut output).map(|_| output)
     }
 
     #[test]

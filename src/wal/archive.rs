@@ -1,16 +1,16 @@
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::archive_lock::ArchiveLock;
 use super::catalogue::{Catalogue, Filling};
+use super::content::Content;
 use super::error::Error;
 use super::history::{Ancestor, TimelineHistory};
 use super::open_archive::OpenArchive;
 use super::totals::Totals;
 use super::xlogdb::{XlogDbEntry, modified_seconds};
-use crate::codec::{self, Detector};
+use crate::codec::{self, Codecs, Origin};
 use crate::sys::fs::{self, File, PathContext, read_head};
 use crate::sys::{Cancel, Context, Files};
 use crate::types::{Lsn, Timeline, WalName, WalSegment};
@@ -40,13 +40,13 @@ pub struct Archive {
     pub(super) files: Files,
     pub(super) cancel: Cancel,
     pub(super) paths: ArchivePaths,
-    pub(super) detector: Detector,
+    pub(super) codecs: Codecs,
 }
 
 impl Archive {
-    /// The archive at `paths`, where `detector` tells how files are compressed. Touches nothing.
-    pub fn new(context: &Context, paths: ArchivePaths, detector: Detector) -> Self {
-        Self { files: context.files.clone(), cancel: context.cancel.clone(), paths, detector }
+    /// The archive at `paths`, whose files `codecs` know. Touches nothing.
+    pub fn new(context: &Context, paths: ArchivePaths, codecs: Codecs) -> Self {
+        Self { files: context.files.clone(), cancel: context.cancel.clone(), paths, codecs }
     }
 
     /// Where the file lies, or would.
@@ -73,18 +73,17 @@ impl Archive {
     }
 
     /// The content of the file, decompressed.
-    pub fn read(&self, name: WalName) -> Result<Box<dyn Read + Send>, Error> {
-        self.decoded(&self.path_of(name))
+    pub fn read(&self, name: WalName) -> Result<Content, Error> {
+        self.decoded(&self.path_of(name), Origin::Archived)
     }
 
     /// The content of any file, decompressed.
-    pub(super) fn decoded(&self, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
-        let decoded = codec::decode(self.files.open(path)?, &self.detector);
-        decoded.map(|(_, content)| content).map_err(|source| Error::Decode {
-            server: self.server_name(),
-            path: path.to_owned(),
-            source,
-        })
+    pub(super) fn decoded(&self, path: &Path, origin: Origin) -> Result<Content, Error> {
+        let (server, file) = (self.server_name(), self.files.open(path)?);
+        match self.codecs.decode(file, origin) {
+            Ok(stream) => Ok(Content::new(stream, server, path.to_owned())),
+            Err(source) => Err(Error::Decode { server, path: path.to_owned(), source }),
+        }
     }
 
     /// The timelines that continue what `timeline` had written up to `lsn`, and where each left it.
@@ -111,7 +110,7 @@ impl Archive {
             return Ok(None);
         }
         let (path, mut text) = (self.path_of(name), Vec::new());
-        self.read(name)?.read_to_end(&mut text).at("read", &path)?;
+        self.read(name)?.copy_to(&mut text, &path)?;
         let history = String::from_utf8_lossy(&text).parse();
         history.map(Some).map_err(|source| Error::Malformed { server: self.server_name(), path, source })
     }
@@ -282,12 +281,13 @@ impl Archive {
         path: &Path,
     ) -> Result<XlogDbEntry, Error> {
         let metadata = file.metadata().at("examine", path)?;
-        let head = read_head(file, self.detector.wanted_bytes()).at("read", path)?;
+        let detector = self.codecs.detector();
+        let head = read_head(file, detector.wanted_bytes()).at("read", path)?;
         Ok(XlogDbEntry {
             name: name.to_string(),
             size: metadata.len(),
             time: modified_seconds(&metadata),
-            compression: self.detector.detect(&head).map(|compression| compression.to_string()),
+            compression: detector.detect_archived(&head).map(|compression| compression.to_string()),
             encryption: codec::is_encrypted(&head).then(|| "gpg".to_owned()),
         })
     }

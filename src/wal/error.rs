@@ -1,7 +1,7 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::codec;
-use crate::sys::{Cancelled, fs, lock};
+use crate::sys::{Cancelled, fs, lock, process};
 use crate::types::ParseError;
 
 /// What can go wrong with the WAL of a server.
@@ -34,7 +34,7 @@ pub enum Error {
         /// The user that we run as.
         user: String,
     },
-    /// A file could not be compressed or decompressed.
+    /// A file could not be decompressed.
     #[error("server '{server}': cannot decode WAL file '{path}'")]
     Decode {
         /// The server.
@@ -44,11 +44,21 @@ pub enum Error {
         /// Why.
         source: codec::Error,
     },
-    /// The configured compression is none that we can write.
+    /// The configured compression lacks something.
     #[error("server '{server}': cannot compress WAL")]
     Encode {
         /// The server.
         server: String,
+        /// Why.
+        source: codec::Error,
+    },
+    /// A file could not be compressed.
+    #[error("server '{server}': cannot compress WAL file '{path}'")]
+    Compress {
+        /// The server.
+        server: String,
+        /// The file.
+        path: PathBuf,
         /// Why.
         source: codec::Error,
     },
@@ -88,6 +98,18 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A segment has not the length of a segment.
+    #[error("server '{server}': WAL file '{path}' holds {bytes} bytes, and a segment has {expected}")]
+    WrongLength {
+        /// The server.
+        server: String,
+        /// The file.
+        path: PathBuf,
+        /// What it holds, decompressed.
+        bytes: u64,
+        /// What it should hold.
+        expected: u32,
+    },
     /// A file of the archive that is read for what it says does not say it.
     #[error("server '{server}': cannot parse '{path}'")]
     Malformed {
@@ -113,10 +135,46 @@ impl Error {
                 "Please run \"barman rebuild-xlogdb {server}\" of the Python Barman to solve this issue; this \
                      version has no such command yet"
             )),
-            Self::Decode { path, source: codec::Error::Io(_), .. } => {
-                Some(format!("Compare '{}' with another copy of it; the file is damaged.", path.display()))
-            }
+            Self::Encode { server, source: codec::Error::NoFilter { option } } => Some(format!(
+                "Set '{option}' in the configuration of server '{server}' to a shell command, or choose another \
+                 'compression'."
+            )),
+            Self::Compress { path, .. } => Some(format!(
+                "Nothing is lost: '{}' and the files after it wait for the next run of archive-wal.",
+                path.display()
+            )),
+            Self::Decode { path, source, .. } => Some(undecoded(path, source)),
+            Self::WrongLength { path, .. } => Some(format!(
+                "Compare '{}' with another copy of it. If a filter of yours has compressed it, set \
+                 'custom_decompression_filter'.",
+                path.display()
+            )),
             _ => None,
+        }
+    }
+}
+
+fn undecoded(path: &Path, reason: &codec::Error) -> String {
+    match reason {
+        codec::Error::NoFilter { option } => format!(
+            "A filter of yours has made this file: set '{option}' to the shell command that undoes it."
+        ),
+        codec::Error::Encrypted => {
+            format!(
+                "Decrypt '{}' with gpg and the private key, or restore with the Python Barman.",
+                path.display()
+            )
+        }
+        codec::Error::Filter(_) => "Correct 'custom_decompression_filter'.".to_owned(),
+        codec::Error::Io(error) if matches!(error.get_ref(), Some(inner) if inner.is::<process::Failed>()) => {
+            format!(
+                "Correct 'custom_decompression_filter', if it is not made for what '{}' holds; or compare the file with \
+             another copy of it.",
+                path.display()
+            )
+        }
+        codec::Error::Io(_) => {
+            format!("Compare '{}' with another copy of it; the file is damaged.", path.display())
         }
     }
 }

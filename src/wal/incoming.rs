@@ -103,7 +103,7 @@ pub(super) fn set_aside(
     let target = free_path(context, source, errors_dir, fault)?;
     match files.rename(source, &target) {
         Err(error) if error.source.kind() == io::ErrorKind::CrossesDevices && !files.is_dir(source) => {
-            make_copy(files, &context.cancel, (&files.open(source)?, source), &target, None)?;
+            make_copy(files, &context.cancel, (&files.open(source)?, source), &target)?;
             files.sync_dir(errors_dir)?;
             Ok(files.remove_file(source)?)
         }

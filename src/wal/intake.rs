@@ -33,9 +33,9 @@ use super::error::Error;
 use super::incoming::{Fault, may_be_arriving, scan, set_aside};
 use super::names::temporary_of;
 use super::open_archive::Publication;
-use super::store::make_copy;
+use super::store::{make_compressed, make_copy};
 use super::xlogdb::{XlogDbEntry, modified_seconds};
-use crate::codec::{self, Compression, Level, same_bytes};
+use crate::codec::{self, Compression, Level, Origin, same_bytes};
 use crate::sys::fs::{self, File, Metadata, PathContext};
 use crate::sys::{Context, user};
 use crate::types::{SegmentSize, WalName};
@@ -115,9 +115,9 @@ pub fn archive_incoming(
     attendant: Option<&mut dyn Attendant>,
     tell: &mut dyn FnMut(Step<'_>),
 ) -> Result<IntakeReport, Error> {
-    if let Some(compression) = settings.compression.filter(|compression| !compression.is_available()) {
-        let source = codec::Error::Unavailable(compression);
-        return Err(Error::Encode { server: archive.server_name(), source });
+    if let Some(compression) = settings.compression {
+        let usable = archive.codecs.ensure_usable(compression);
+        usable.map_err(|source| Error::Encode { server: archive.server_name(), source })?;
     }
     let incoming = scan(&context.files, &settings.incoming_dir, settings.batch_size)?;
     tell(Step::Found { taken: incoming.wals.len(), found: incoming.found });
@@ -314,14 +314,25 @@ impl Intake<'_> {
         let is_same = is_same_file
             || (archived.len() == metadata.len()
                 && same_bytes(self.open_source(source)?, files.open(path)?).at("compare", path)?)
-            || same_bytes(self.archive.decoded(&source.path)?, self.archive.decoded(path)?)
-                .at("compare", path)?;
+            || self.has_same_content(&source.path, path)?;
         if !is_same {
             return Ok(Prepared::Different);
         }
         files.sync(&files.open(path)?, path)?;
         files.sync_dir(fs::parent(path))?;
         Ok(Prepared::Identical)
+    }
+
+    /// Tells whether both hold the same once decompressed. Of an encrypted one that is not known.
+    fn has_same_content(&self, source: &Path, archived: &Path) -> Result<bool, Error> {
+        let decoded = self.archive.decoded(source, Origin::Incoming);
+        match decoded.and_then(|source| Ok((source, self.archive.decoded(archived, Origin::Archived)?))) {
+            Err(Error::Decode { source: codec::Error::Encrypted, .. }) => Ok(false),
+            streams => {
+                let (source, archived_content) = streams?;
+                Ok(same_bytes(source, archived_content).at("compare", archived)?)
+            }
+        }
     }
 
     /// Makes the file that will become `path`: complete, synced, under a temporary name.
@@ -332,7 +343,7 @@ impl Intake<'_> {
         metadata: &Metadata,
         path: &Path,
     ) -> Result<Publication, Error> {
-        let (files, detector) = (&self.context.files, &self.archive.detector);
+        let (files, detector) = (&self.context.files, self.archive.codecs.detector());
         let mut head = vec![0; detector.wanted_bytes()];
         let head_len = file.read_at(&mut head, 0).at("read", &source.path)?;
         let found = detector.detect(&head[..head_len]);
@@ -374,8 +385,13 @@ impl Intake<'_> {
                 return Ok(());
             }
         }
-        let encoding = encoding.map(|compression| (compression, self.settings.level));
-        let made = make_copy(files, &self.context.cancel, (file, &source.path), temporary, encoding);
+        let source = (file, source.path.as_path());
+        let made = match encoding {
+            Some(compression) => {
+                make_compressed(self.archive, source, temporary, (compression, self.settings.level))
+            }
+            None => make_copy(files, &self.context.cancel, source, temporary),
+        };
         if made.is_err() {
             let _ = files.remove_file_if_exists(temporary);
         }

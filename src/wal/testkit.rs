@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 use super::{Archive, ArchivePaths, Error, IncomingSettings, IntakeReport, archive_incoming};
-use crate::codec::{Compression, Detector, Level};
+use crate::codec::{Codecs, Compression, Custom, Level};
 use crate::sys::events::Silent;
 use crate::sys::fs::Probe;
 use crate::sys::{Cancel, Context, Files};
@@ -45,6 +45,7 @@ pub struct Yard {
     pub dir: TempDir,
     pub context: Context,
     pub settings: IncomingSettings,
+    pub custom: Custom,
 }
 
 impl Yard {
@@ -60,7 +61,12 @@ impl Yard {
             segment_size: None,
         };
         fs::create_dir(&settings.incoming_dir).unwrap();
-        Self { context: Context::new(Arc::new(Silent), Cancel::default()), settings, dir }
+        Self {
+            context: Context::new(Arc::new(Silent), Cancel::default()),
+            settings,
+            dir,
+            custom: Custom::default(),
+        }
     }
 
     pub fn path(&self, relative: &str) -> PathBuf {
@@ -74,7 +80,7 @@ impl Yard {
             xlogdb: self.path("wals/main-xlog.db"),
             lock_dir: self.path("."),
         };
-        Archive::new(&self.context, paths, Detector::default())
+        Archive::new(&self.context, paths, Codecs::new(&self.context, self.custom.clone()))
     }
 
     /// Puts a file into `incoming` that came there two minutes ago.

@@ -11,6 +11,7 @@ mod archive;
 mod backup;
 mod backup_kinds;
 mod catalogue;
+mod compression;
 mod hooks;
 mod interop;
 mod interrupted;

@@ -1,6 +1,6 @@
 //! What a server asks for and this version does not do.
 
-use super::{BackupMethod, Compression, ServerConfig};
+use super::{BackupMethod, ServerConfig};
 use crate::config::schema::{Key, Support, key};
 use crate::config::value::Value;
 
@@ -24,17 +24,6 @@ impl ServerConfig {
         }
         for (option, address) in self.object_stores() {
             lacks(format!("an object store ({option} = {address})"));
-        }
-        match self.compression() {
-            None
-            | Some(
-                Compression::Gzip
-                | Compression::PyGzip
-                | Compression::Pigz
-                | Compression::Bzip2
-                | Compression::PyBzip2,
-            ) => {}
-            Some(other) => lacks(format!("compression = {}", other.as_str())),
         }
         if self.encryption().is_some() {
             lacks("encryption (encryption = gpg)".to_owned());

@@ -314,6 +314,21 @@ impl ServerConfig {
         CompressionLevel::named_by(self.value(key!("compression_level")))
     }
 
+    /// The shell command line of `compression = custom`.
+    pub fn custom_compression_filter(&self) -> Option<&str> {
+        self.text(key!("custom_compression_filter"))
+    }
+
+    /// The one that undoes it.
+    pub fn custom_decompression_filter(&self) -> Option<&str> {
+        self.text(key!("custom_decompression_filter"))
+    }
+
+    /// What its files begin with, in hexadecimal digits.
+    pub fn custom_compression_magic(&self) -> Option<&str> {
+        self.text(key!("custom_compression_magic"))
+    }
+
     /// Whether WAL from before the first backup stays.
     pub fn worm_mode(&self) -> bool {
         self.flag(key!("worm_mode"))

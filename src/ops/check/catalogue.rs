@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::Rows;
 use crate::catalog::BackupInfo;
-use crate::ops::{Error, Server, wal_use};
+use crate::ops::{Error, Server, compression, wal_use};
 use crate::types::{BackupStatus, ByteSize, HumanDuration, WalName};
 
 /// Whether the directories are there; those that are not are made.
@@ -38,7 +38,10 @@ pub fn check_backups(server: &Server<'_>, rows: &mut Rows) -> Result<(), Error> 
     if let Err(error) = check_wal_after(server, latest, rows) {
         rows.fail("wal size", error.with_causes());
     }
-    rows.ok("compression settings", "");
+    match compression::fault(server) {
+        None => rows.ok("compression settings", compression::remark(server.config).unwrap_or_default()),
+        Some(fault) => rows.fail("compression settings", fault),
+    }
     let failed = loaded.backups.iter().filter(|backup| backup.status == BackupStatus::Failed).count();
     rows.add("failed backups", failed == 0, format!("there are {failed} failed backups"));
     let complete =

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::catalog::{BackupInfo, Keep, Layout};
-use crate::codec::Detector;
+use crate::codec::{Codecs, Custom};
 use crate::ops::hooks::Scripts;
 use crate::ops::retention;
 use crate::sys::events::Silent;
@@ -89,7 +89,7 @@ impl Server {
             xlogdb: self.path("main/wals/main-xlog.db"),
             lock_dir: self.path(""),
         };
-        Archive::new(&self.context, paths, Detector::default())
+        Archive::new(&self.context, paths, Codecs::new(&self.context, Custom::default()))
     }
 
     fn delete(&self, text: &str) -> Result<(), Error> {

@@ -147,10 +147,10 @@ impl Restore<'_> {
         let (directory, names) = (self.wal_directory(), &self.plan.wal.files);
         let status = directory.join("archive_status");
         self.host.change(&[Change::Directory(directory.clone()), Change::Directory(status)])?;
-        let archive = self.server.archive();
+        let (archive, size) = (self.server.archive(), self.plan.chosen.backup.xlog_segment_size);
         self.host.write(&directory, names.len(), &|number| {
             let name = names[number];
-            let content = archive.read(name)?;
+            let content = Box::new(archive.read(name)?.expecting(name, size));
             Ok(NewFile { name: name.to_string(), mode: 0o600, content, origin: archive.path_of(name) })
         })?;
         tracing::info!("Provided {} WAL files", names.len());

@@ -2,7 +2,7 @@ use std::fs as std_fs;
 use std::io::Write;
 
 use super::*;
-use crate::codec::{Compression, Encoder, Level};
+use crate::codec::{Encoder, Format, Level};
 use crate::wal::testkit::Yard;
 
 fn name(text: &str) -> WalName {
@@ -17,7 +17,7 @@ fn put(yard: &Yard, wal: &str, content: impl AsRef<[u8]>) {
 }
 
 fn gzip(content: &str) -> Vec<u8> {
-    let mut encoder = Encoder::new(Vec::new(), Compression::Gzip, Level::Low).unwrap();
+    let mut encoder = Encoder::new(Vec::new(), Format::Gzip, Level::Low).unwrap();
     encoder.write_all(content.as_bytes()).unwrap();
     encoder.finish().unwrap()
 }
@@ -101,9 +101,27 @@ fn a_list_that_is_no_text_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_damaged_file_is_named() {
-    let yard = Yard::new(None);
-    put(&yard, "000000010000000000000001", b"\xfd7zXZ\x00");
-    let refused = yard.archive().read(name("000000010000000000000001")).map(drop).unwrap_err();
-    assert!(refused.to_string().ends_with("wals/0000000100000000/000000010000000000000001'"), "{refused}");
+fn a_file_that_cannot_be_decoded_is_named_with_the_remedy() {
+    let mut yard = Yard::new(None);
+    let wal = "000000010000000000000001";
+    let fails = |yard: &Yard| {
+        let read = yard
+            .archive()
+            .read(name(wal))
+            .and_then(|content| content.copy_to(&mut Vec::new(), Path::new("x")));
+        let error = read.unwrap_err();
+        let why = std::error::Error::source(&error).unwrap().to_string();
+        assert!(error.to_string().ends_with("wals/0000000100000000/000000010000000000000001'"), "{error}");
+        format!("{why}. {}", error.hint().unwrap())
+    };
+    let whole = gzip("content");
+    put(&yard, wal, &whole[..whole.len() - 1]);
+    assert!(fails(&yard).ends_with("the file is damaged."));
+    put(&yard, wal, b"\x85\x01\x0c\x03 a message of gpg");
+    assert!(fails(&yard).starts_with("it is encrypted with gpg"));
+    yard.custom.is_in_use = true;
+    put(&yard, wal, "what the filter made");
+    assert!(fails(&yard).contains("set 'custom_decompression_filter' to the shell command that undoes it"));
+    yard.custom.decompression_filter = Some("exit 7".into());
+    assert!(fails(&yard).contains("ended with exit code 7. Correct 'custom_decompression_filter'"));
 }

@@ -142,13 +142,73 @@ fn a_clock_that_is_ahead_holds_nothing_up() {
 }
 
 #[test]
-fn a_compression_of_a_later_version_is_refused_before_anything_is_touched() {
-    let yard = Yard::new(Some(Compression::Zstd));
+fn a_compression_without_its_filter_is_refused_before_anything_is_touched() {
+    let mut yard = Yard::new(Some(Compression::Custom));
+    yard.custom.compression_filter = Some("rev".into());
     yard.arrive(ONE, "one");
     let error = yard.run().unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(source, "compression 'zstd' is not available in this version");
+    assert_eq!(source, "compression 'custom' needs 'custom_decompression_filter', which is not set");
+    assert!(error.hint().unwrap().starts_with("Set 'custom_decompression_filter'"));
     assert!(!yard.path("wals").exists());
+}
+
+/// A yard whose WAL goes through filters of the user's that mark nothing.
+fn filtering() -> Yard {
+    let mut yard = Yard::new(Some(Compression::Custom));
+    yard.custom.compression_filter = Some("printf X; cat".into());
+    yard.custom.decompression_filter = Some("tail -c +2".into());
+    yard.custom.is_in_use = true;
+    yard
+}
+
+#[test]
+fn duplicates_are_known_in_an_archive_that_has_seen_every_compression() {
+    let mut yard = filtering();
+    let names: Vec<String> = (1..=12).map(|n| format!("0000000100000000{n:08X}")).collect();
+    let compressions = Compression::ALL.map(Some).into_iter().chain([None, Some(Compression::Gzip)]);
+    for (name, compression) in names.iter().zip(compressions) {
+        yard.settings.compression = compression;
+        yard.custom.is_in_use = compression == Some(Compression::Custom);
+        yard.arrive(name, format!("1\t0/3000148\tcontent of {name}").to_lowercase());
+        yard.run().unwrap();
+    }
+    let labels: Vec<String> =
+        yard.lines().iter().map(|line| line.split('\t').nth(3).unwrap().into()).collect();
+    assert_eq!(labels[..10], Compression::ALL.map(|compression| compression.to_string()));
+    assert_eq!(labels[10..], ["None", "gzip"]);
+    for name in &names {
+        yard.arrive(name, format!("1\t0/3000148\tcontent of {name}").to_lowercase());
+    }
+    let report = yard.run().unwrap();
+    assert_eq!((report.identical, report.different, report.archived), (12, 0, 0));
+    names.iter().for_each(|name| yard.arrive(name, "1\t0/3000148\tother content"));
+    assert_eq!(yard.run().unwrap().different, 12);
+}
+
+#[test]
+fn a_filter_that_fails_stops_archiving_and_leaves_nothing_but_the_source() {
+    let mut yard = filtering();
+    yard.custom.compression_filter = Some("cat; echo no room >&2; exit 3".into());
+    yard.arrive(ONE, "one");
+    let error = yard.run().unwrap_err();
+    assert!(matches!(&error, Error::Compress { path, .. } if path.ends_with(ONE)), "{error:?}");
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.ends_with("ended with exit code 3: no room"), "{source}");
+    assert_eq!((yard.names("incoming"), yard.names(HASH_DIR)), (vec![ONE.to_owned()], vec![]));
+    assert_eq!(fs::read_dir(yard.path(HASH_DIR)).unwrap().count(), 0);
+    assert!(yard.lines().is_empty());
+}
+
+#[test]
+fn an_archived_file_that_is_encrypted_counts_as_another_one() {
+    let yard = Yard::new(Some(Compression::Gzip));
+    let path = yard.archive().path_of(ONE.parse().unwrap());
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, b"\x85\x01\x0c\x03 a message of gpg").unwrap();
+    yard.arrive(ONE, "one");
+    assert_eq!(yard.run().unwrap().different, 1);
+    assert_eq!(fs::read(path).unwrap(), b"\x85\x01\x0c\x03 a message of gpg");
 }
 
 #[test]
@@ -389,9 +449,7 @@ fn assert_complete(yard: &Yard, moment: &str) {
     expected.sort();
     assert_eq!(listed, expected, "{moment}");
     assert!(yard.names("incoming").is_empty(), "{moment}");
-    let mut open = yard.archive();
-    open.detector = Default::default();
-    let totals = open.open().unwrap().totals(..).unwrap();
+    let totals = yard.archive().open().unwrap().totals(..).unwrap();
     assert_eq!((totals.segments.files, totals.histories.files), (5, 1), "{moment}");
     let leftovers = |dir: &str| {
         let entries = fs::read_dir(yard.path(dir)).unwrap();

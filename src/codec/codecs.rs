@@ -1,0 +1,171 @@
+use std::io::{Cursor, Read};
+use std::sync::Arc;
+
+use super::decode::decoder;
+use super::{Compression, Custom, Detector, Error, is_encrypted};
+use crate::sys::fs::read_head;
+use crate::sys::{Cancel, Context, Processes};
+
+/// What the files of an archive are compressed and read with: the built-in formats, and the user's own filters.
+#[derive(Clone)]
+pub struct Codecs {
+    detector: Detector,
+    custom: Custom,
+    processes: Arc<dyn Processes>,
+    cancel: Cancel,
+}
+
+/// Where a file was found, which tells what it can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It has arrived, and is as its sender made it.
+    Incoming,
+    /// The archive has it.
+    Archived,
+}
+
+impl Codecs {
+    /// The built-in formats, and `custom` with its filters run in the world of `context`.
+    pub fn new(context: &Context, custom: Custom) -> Self {
+        Self {
+            detector: Detector::new(custom.mark()),
+            custom,
+            processes: context.processes.clone(),
+            cancel: context.cancel.clone(),
+        }
+    }
+
+    /// Tells compressions apart.
+    pub fn detector(&self) -> &Detector {
+        &self.detector
+    }
+
+    /// Fails when new files cannot be compressed so that they can be read again.
+    pub fn ensure_usable(&self, compression: Compression) -> Result<(), Error> {
+        if compression == Compression::Custom {
+            self.compression_filter()?;
+            self.decompression_filter()?;
+        }
+        Ok(())
+    }
+
+    /// What `input` becomes through `custom_compression_filter`, to be read by the thread that asks.
+    pub fn filter(&self, input: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>, Error> {
+        self.run(self.compression_filter()?, input)
+    }
+
+    /// What `input` holds once decompressed, to be read by the thread that asks.
+    ///
+    /// All members of a file are read. Damage, and a filter that fails, show as an error while reading.
+    pub fn decode(
+        &self,
+        mut input: impl Read + Send + 'static,
+        origin: Origin,
+    ) -> Result<Box<dyn Read + Send>, Error> {
+        let head = read_head(&mut input, self.detector.wanted_bytes())?;
+        let compression = match origin {
+            Origin::Incoming => self.detector.detect(&head),
+            Origin::Archived => self.detector.detect_archived(&head),
+        };
+        if compression.is_none() && is_encrypted(&head) {
+            return Err(Error::Encrypted);
+        }
+        let whole = Cursor::new(head).chain(input);
+        match compression.map(Compression::format) {
+            None => Ok(Box::new(whole)),
+            Some(Some(format)) => Ok(decoder(format, whole)?),
+            Some(None) => self.run(self.decompression_filter()?, whole),
+        }
+    }
+
+    fn run(&self, line: &str, input: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>, Error> {
+        Ok(self.processes.pipe(&self.custom.command(line), Box::new(input), &self.cancel)?)
+    }
+
+    fn compression_filter(&self) -> Result<&str, Error> {
+        let missing = Error::NoFilter { option: "custom_compression_filter" };
+        self.custom.compression_filter.as_deref().ok_or(missing)
+    }
+
+    fn decompression_filter(&self) -> Result<&str, Error> {
+        let missing = Error::NoFilter { option: "custom_decompression_filter" };
+        self.custom.decompression_filter.as_deref().ok_or(missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::sys::events::Silent;
+
+    fn codecs(custom: Custom) -> Codecs {
+        Codecs::new(&Context::new(Arc::new(Silent), Cancel::default()), custom)
+    }
+
+    fn rot13() -> Custom {
+        let filter = || Some("tr a-zA-Z n-za-mN-ZA-M | cat".to_owned());
+        Custom {
+            compression_filter: filter(),
+            decompression_filter: filter(),
+            is_in_use: true,
+            ..Custom::default()
+        }
+    }
+
+    fn read(stream: Result<Box<dyn Read + Send>, Error>) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        stream.map_err(io::Error::other)?.read_to_end(&mut content)?;
+        Ok(content)
+    }
+
+    #[test]
+    fn what_a_pipeline_of_the_user_made_comes_back() {
+        let codecs = codecs(rot13());
+        let content = b"Whatever WAL is".repeat(50_000);
+        let filtered = read(codecs.filter(Cursor::new(content.clone()))).unwrap();
+        assert!(filtered.starts_with(b"Jungrire JNY vf"));
+        assert!(read(codecs.decode(Cursor::new(filtered), Origin::Archived)).unwrap() == content);
+    }
+
+    #[test]
+    fn lines_that_name_the_files_of_barman_find_the_streams() {
+        let line = Some("cat \"$1\" > \"$2\"".to_owned());
+        let codecs = codecs(Custom { compression_filter: line, ..rot13() });
+        assert_eq!(read(codecs.filter(&b"content"[..])).unwrap(), b"content");
+    }
+
+    #[test]
+    fn what_arrives_is_not_taken_for_the_work_of_a_filter() {
+        let codecs = codecs(rot13());
+        assert_eq!(read(codecs.decode(&b"content"[..], Origin::Incoming)).unwrap(), b"content");
+        assert_eq!(read(codecs.decode(&b"content"[..], Origin::Archived)).unwrap(), b"pbagrag");
+    }
+
+    #[test]
+    fn a_filter_that_fails_or_is_missing_is_an_error_that_names_it() {
+        let codecs = codecs(Custom { decompression_filter: Some("cat; false".to_owned()), ..rot13() });
+        let failed = read(codecs.decode(&b"content"[..], Origin::Archived)).unwrap_err().to_string();
+        assert!(failed.contains("'cat; false'") && failed.contains("exit code 1"), "{failed}");
+        let missing = codecs_without_filters().ensure_usable(Compression::Custom).unwrap_err();
+        assert_eq!(
+            missing.to_string(),
+            "compression 'custom' needs 'custom_compression_filter', which is not set"
+        );
+        let unread =
+            codecs_without_filters().decode(&b"content"[..], Origin::Archived).map(drop).unwrap_err();
+        assert!(unread.to_string().contains("custom_decompression_filter"), "{unread}");
+    }
+
+    fn codecs_without_filters() -> Codecs {
+        codecs(Custom { is_in_use: true, ..Custom::default() })
+    }
+
+    #[test]
+    fn an_encrypted_file_is_never_taken_for_content() {
+        let message = &b"\x85\x01\x0c\x03 and so on"[..];
+        let refused = codecs(Custom::default()).decode(message, Origin::Archived).map(drop).unwrap_err();
+        assert!(matches!(refused, Error::Encrypted));
+    }
+}

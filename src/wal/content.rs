@@ -1,0 +1,70 @@
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::error::Error;
+use crate::codec;
+use crate::sys::Cancelled;
+use crate::sys::fs::PathContext;
+use crate::types::{SegmentSize, WalName};
+
+const BUFFER_BYTES: usize = 128 << 10;
+
+/// What a WAL file holds, decompressed; an error of reading it names the file. To be read by the thread that asked
+/// for it.
+pub struct Content {
+    stream: Box<dyn Read + Send>,
+    server: String,
+    path: PathBuf,
+    bytes: u64,
+    expected: Option<u32>,
+}
+
+impl Content {
+    pub(super) fn new(stream: Box<dyn Read + Send>, server: String, path: PathBuf) -> Self {
+        Self { stream, server, path, bytes: 0, expected: None }
+    }
+
+    /// Makes it an error when a segment ends before or after `size`: PostgreSQL would not read it, and some formats do
+    /// not tell when a file was cut off.
+    pub fn expecting(mut self, name: WalName, size: SegmentSize) -> Self {
+        self.expected = name.segment().map(|_| size.bytes());
+        self
+    }
+
+    /// Writes all of it to `out`, `target` being its name, and tells how many bytes that was.
+    pub fn copy_to(mut self, out: &mut impl Write, target: &Path) -> Result<u64, Error> {
+        let (mut chunk, mut bytes) = (vec![0; BUFFER_BYTES], 0);
+        loop {
+            let count = self.next(&mut chunk)?;
+            if count == 0 {
+                return Ok(bytes);
+            }
+            out.write_all(&chunk[..count]).at("write", target)?;
+            bytes += count as u64;
+        }
+    }
+
+    fn next(&mut self, chunk: &mut [u8]) -> Result<usize, Error> {
+        let count = self.stream.read(chunk).map_err(|error| match error.downcast::<Cancelled>() {
+            Ok(cancelled) => Error::Cancelled(cancelled),
+            Err(error) => {
+                let (server, path) = (self.server.clone(), self.path.clone());
+                Error::Decode { server, path, source: codec::Error::Io(error) }
+            }
+        })?;
+        self.bytes += count as u64;
+        match self.expected {
+            Some(expected) if count == 0 && self.bytes != u64::from(expected) => {
+                let (server, path) = (self.server.clone(), self.path.clone());
+                Err(Error::WrongLength { server, path, bytes: self.bytes, expected })
+            }
+            _ => Ok(count),
+        }
+    }
+}
+
+impl Read for Content {
+    fn read(&mut self, chunk: &mut [u8]) -> io::Result<usize> {
+        self.next(chunk).map_err(io::Error::other)
+    }
+}
