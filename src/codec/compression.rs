@@ -59,6 +59,15 @@ impl Compression {
         }
     }
 
+    /// The one of the identifiers of its format that is the format's own name.
+    pub const fn format(self) -> Self {
+        match self {
+            Self::Pigz | Self::Pygzip => Self::Gzip,
+            Self::Pybzip2 => Self::Bzip2,
+            own => own,
+        }
+    }
+
     /// Whether this version can write and read it.
     pub const fn is_available(self) -> bool {
         matches!(self, Self::Gzip | Self::Pigz | Self::Pygzip | Self::Bzip2 | Self::Pybzip2)

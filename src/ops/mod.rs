@@ -14,6 +14,7 @@ mod disk_use;
 mod error;
 pub mod list_backups;
 pub mod list_files;
+pub mod rebuild_xlogdb;
 pub mod restore;
 pub mod retention;
 mod server;

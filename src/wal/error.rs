@@ -101,10 +101,9 @@ impl Error {
                  mode 0640 (with rsync: --chmod=F640), or let archive_command connect as '{user}'.",
                 fs::parent(path).display()
             )),
-            Self::CorruptLine { server, .. } | Self::NoLines { server, .. } => Some(format!(
-                "Please run \"barman rebuild-xlogdb {server}\" of the Python Barman to solve this issue; this \
-                     version has no such command yet"
-            )),
+            Self::CorruptLine { server, .. } | Self::NoLines { server, .. } => {
+                Some(format!("Please run \"barman rebuild-xlogdb {server}\" to solve this issue"))
+            }
             Self::Decode { path, source: codec::Error::Io(_), .. } => {
                 Some(format!("Compare '{}' with another copy of it; the file is damaged.", path.display()))
             }

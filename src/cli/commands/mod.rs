@@ -10,6 +10,7 @@ mod delete;
 mod list_backups;
 mod list_files;
 mod list_servers;
+mod rebuild_xlogdb;
 mod restore;
 mod selection;
 mod show_backup;
@@ -47,6 +48,8 @@ pub enum Command {
     /// List the configured servers
     #[command(alias = "list-server")]
     ListServers(list_servers::Args),
+    /// Make the list of the archived WAL anew from the files
+    RebuildXlogdb(rebuild_xlogdb::Args),
     /// Restore a backup, to its end or to a moment after it
     #[command(alias = "recover", after_help = restore::EXAMPLE)]
     Restore(Box<restore::Args>),
@@ -79,6 +82,7 @@ pub fn run(app: &App, cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::ListBackups(args) => list_backups::run(app, args),
         Command::ListFiles(args) => list_files::run(app, args),
         Command::ListServers(args) => list_servers::run(app, args),
+        Command::RebuildXlogdb(args) => rebuild_xlogdb::run(app, args),
         Command::Restore(args) => restore::run(app, args),
         Command::ShowBackup(args) => show_backup::run(app, args),
         Command::ShowServers(args) => show_servers::run(app, args),
