@@ -536,6 +536,7 @@ fn help_needs_no_configuration() {
       check-backup    Tell whether all WAL that a backup needs is archived, and record it
       cron            Do the maintenance that is due; runs every minute
       delete          Delete a backup and the WAL that only it needs
+      diagnose        Collect what somebody who is asked for help wants to know, as JSON
       list-backups    List the backups of servers
       list-files      List the files of a backup
       list-servers    List the configured servers

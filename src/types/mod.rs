@@ -33,7 +33,7 @@ pub use retention_status::RetentionStatus;
 pub use segment_size::SegmentSize;
 pub use target_time::{Assumed, TargetTime, TargetTimeError, parse_target_time};
 pub use timeline::Timeline;
-pub use timestamp::{Timestamp, ctime_text, parse_timestamp, timestamp_text};
+pub use timestamp::{Timestamp, ctime_text, iso_text, parse_timestamp, timestamp_text};
 pub use wal_name::WalName;
 pub use wal_segment::{SegmentRange, WalSegment};
 

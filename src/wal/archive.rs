@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -85,6 +85,22 @@ impl Archive {
             path: path.to_owned(),
             source,
         })
+    }
+
+    /// The last complete segment of every timeline that has one, as its file tells, ascending. The list is not asked.
+    pub fn last_files(&self) -> Result<Vec<XlogDbEntry>, Error> {
+        let directories = self.hash_dirs()?;
+        let mut last: BTreeMap<Timeline, WalName> = BTreeMap::new();
+        for directory in directories.iter().rev() {
+            // The first half of the name is the timeline.
+            let timeline = directory.to_str().and_then(|name| name[..8].parse().ok());
+            if let Some(timeline) = timeline.filter(|timeline| !last.contains_key(timeline)) {
+                let names = self.names_in(directory)?;
+                let segment = names.into_iter().rev().find(|name| name.segment().is_some());
+                last.extend(segment.map(|segment| (timeline, segment)));
+            }
+        }
+        last.into_values().map(|name| self.describe(name)).collect()
     }
 
     /// The timelines that continue what `timeline` had written up to `lsn`, and where each left it.
@@ -182,13 +198,20 @@ impl Archive {
         Ok(Some((len - line.len() as u64, name)))
     }
 
-    /// The directories below `wals/` that may hold files and whose last change is not before `since`, in seconds since
-    /// 1970, ascending. `wals/` itself is the empty path.
-    pub(super) fn directories_changed_since(&self, since: i64) -> Result<BTreeSet<PathBuf>, Error> {
-        let mut directories = BTreeSet::from([PathBuf::new()]);
+    /// The directories below `wals/` that hold segments, ascending.
+    fn hash_dirs(&self) -> Result<BTreeSet<PathBuf>, fs::Error> {
+        let mut directories = BTreeSet::new();
         self.files.visit(&self.paths.wals_dir, |name, _| {
             directories.extend(Some(PathBuf::from(name)).filter(|directory| is_hash_dir(directory)));
         })?;
+        Ok(directories)
+    }
+
+    /// The directories below `wals/` that may hold files and whose last change is not before `since`, in seconds since
+    /// 1970, ascending. `wals/` itself is the empty path.
+    pub(super) fn directories_changed_since(&self, since: i64) -> Result<BTreeSet<PathBuf>, Error> {
+        let mut directories = self.hash_dirs()?;
+        directories.insert(PathBuf::new());
         let mut failed = Ok(());
         directories.retain(|directory| match self.files.metadata(&self.paths.wals_dir.join(directory)) {
             Ok(found) => found.is_dir() && found.mtime() >= since,

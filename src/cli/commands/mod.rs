@@ -7,6 +7,7 @@ mod check_backup;
 mod copy_options;
 mod cron;
 mod delete;
+mod diagnose;
 mod list_backups;
 mod list_files;
 mod list_servers;
@@ -40,6 +41,8 @@ pub enum Command {
     Cron(cron::Args),
     /// Delete a backup and the WAL that only it needs
     Delete(delete::Args),
+    /// Collect what somebody who is asked for help wants to know, as JSON
+    Diagnose(diagnose::Args),
     /// List the backups of servers
     #[command(alias = "list-backup")]
     ListBackups(list_backups::Args),
@@ -79,6 +82,7 @@ pub fn run(app: &App, cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::CheckBackup(args) => check_backup::run(app, args),
         Command::Cron(args) => cron::run(app, args),
         Command::Delete(args) => delete::run(app, args),
+        Command::Diagnose(args) => diagnose::run(app, args),
         Command::ListBackups(args) => list_backups::run(app, args),
         Command::ListFiles(args) => list_files::run(app, args),
         Command::ListServers(args) => list_servers::run(app, args),
