@@ -75,6 +75,7 @@ fn assert_both_say_the_same(site: &Site, backups: &[&String]) {
         questions.push(format!("show-backup main {id}"));
         for target in ["full", "data", "wal", "standalone"] {
             questions.push(format!("list-files main {id} --target {target}"));
+            questions.push(format!("list-files main {id} --target {target} --list-empty-directories"));
         }
     }
     for question in questions {

@@ -14,6 +14,7 @@ mod interop;
 mod interrupted;
 mod recovery;
 mod trouble;
+mod upkeep;
 
 /// Makes a test of `story` on each version of PostgreSQL.
 macro_rules! on_every_version {
