@@ -1,6 +1,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
 use crate::codec::Compression;
@@ -157,4 +158,25 @@ fn a_crash_while_the_list_is_made_anew_leaves_a_whole_one() {
             break;
         }
     }
+}
+
+#[test]
+fn archiving_goes_on_while_lists_are_made_anew() {
+    let yard = Yard::new(Some(Compression::Pigz));
+    let names: Vec<String> = (0..20).map(|number| format!("0000000100000000000000{number:02X}")).collect();
+    std::thread::scope(|scope| {
+        let archiving = scope.spawn(|| {
+            for name in &names {
+                yard.arrive(name, name);
+                yard.run().unwrap();
+            }
+        });
+        while !archiving.is_finished() {
+            yard.archive().rebuild().unwrap();
+            // Who waits for a lock looks for it now and then, and must have a chance.
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    assert_eq!(yard.listed(), names);
+    assert!(yard.lines().iter().all(|line| line.ends_with("\tpigz\tNone")));
 }
