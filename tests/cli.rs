@@ -230,6 +230,42 @@ fn files_of_a_backup_are_listed_by_target() {
 }
 
 #[test]
+fn the_list_of_the_archive_is_made_anew() {
+    let site = Site::new();
+    for (name, content) in [
+        ("0000000100000000/000000010000000000000003", "\x1f\u{8b}"),
+        ("0000000100000000/000000010000000000000003.00000028.backup", "START WAL LOCATION"),
+        ("0000000100000000/000000010000000000000004.tmp", ""),
+        ("00000002.history", "1\t0/3000000\tx\n"),
+    ] {
+        site.write(&format!("home/main/wals/{name}"), content);
+    }
+    site.write("home/main/wals/main-xlog.db", "not a line\n");
+    assert_snapshot!(site.barman("list-backups main"), @r#"
+    exit code 1
+    -- stderr
+    ERROR: server 'main': cannot parse line 1 of '~/home/main/wals/main-xlog.db': 'not a line'
+    HINT: Please run "barman rebuild-xlogdb main" to solve this issue
+    "#);
+    assert_snapshot!(site.barman("rebuild-xlogdb all"), @r"
+    exit code 0
+    -- stdout
+    Skipping inactive server 'spare'
+    Rebuilding xlogdb for server main
+    Done rebuilding xlogdb for server main (history: 1, backup_labels: 1, wal_file: 1)
+    -- stderr
+    WARNING: The WAL archive of server main holds what is no WAL file, or one in the wrong place; it is not listed:
+    * ~/home/main/wals/0000000100000000/000000010000000000000004.tmp
+    ");
+    assert_snapshot!(site.barman("list-backups main"), @r"
+    exit code 0
+    -- stdout
+    main 20250103T100000 - R - FAILED
+    main 20250102T100000 - R - Thu Jan  2 10:01:15 2025 - Size: 20.0 MiB - WAL Size: 0 B
+    ");
+}
+
+#[test]
 fn what_is_unknown_is_named() {
     let site = Site::new();
     assert_snapshot!(site.barman("list-backups nowhere main"), @r"
@@ -493,21 +529,23 @@ fn help_needs_no_configuration() {
     Usage: barman [OPTIONS] [COMMAND]
 
     Commands:
-      archive-wal   Archive the WAL files that arrived in the incoming directory
-      backup        Take a base backup of a running server
-      check         Tell whether backups can be taken and WAL arrives
-      check-backup  Tell whether all WAL that a backup needs is archived, and record it
-      cron          Do the maintenance that is due; runs every minute
-      delete        Delete a backup and the WAL that only it needs
-      list-backups  List the backups of servers
-      list-files    List the files of a backup
-      list-servers  List the configured servers
-      restore       Restore a backup, to its end or to a moment after it
-      show-backup   Show all about a backup
-      show-servers  Show the settings of servers and what PostgreSQL tells about itself
-      status        Show the state of servers in short
-      switch-wal    Make PostgreSQL finish its current WAL file
-      help          Print this message or the help of the given subcommand(s)
+      archive-wal     Archive the WAL files that arrived in the incoming directory
+      backup          Take a base backup of a running server
+      check           Tell whether backups can be taken and WAL arrives
+      check-backup    Tell whether all WAL that a backup needs is archived, and record it
+      cron            Do the maintenance that is due; runs every minute
+      delete          Delete a backup and the WAL that only it needs
+      diagnose        Collect what somebody who is asked for help wants to know, as JSON
+      list-backups    List the backups of servers
+      list-files      List the files of a backup
+      list-servers    List the configured servers
+      rebuild-xlogdb  Make the list of the archived WAL anew from the files
+      restore         Restore a backup, to its end or to a moment after it
+      show-backup     Show all about a backup
+      show-servers    Show the settings of servers and what PostgreSQL tells about itself
+      status          Show the state of servers in short
+      switch-wal      Make PostgreSQL finish its current WAL file
+      help            Print this message or the help of the given subcommand(s)
 
     Options:
       -v, --version            Print the version

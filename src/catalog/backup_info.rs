@@ -8,6 +8,7 @@ use super::{CopyStats, Tablespace};
 use crate::types::{BackupId, BackupStatus, Lsn, PgVersion, SegmentSize, Timeline, Timestamp, WalSegment};
 
 mod format;
+mod json;
 #[cfg(test)]
 mod tests;
 

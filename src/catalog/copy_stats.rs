@@ -1,12 +1,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::py_literal::Literal;
 
 /// How long the copy of a backup took, and where the time went; a dictionary of Python's.
 ///
 /// It is kept as it was read, so that nothing gets lost that another release of Barman put into it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CopyStats(Literal);
 
 /// The times of a copy by rsync, each in the order in which the items were copied.

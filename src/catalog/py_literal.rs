@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
+use crate::types::PythonFloat;
+
 mod parser;
 #[cfg(test)]
 mod tests;
@@ -99,7 +101,7 @@ impl fmt::Display for Literal {
             Self::Bool(true) => f.write_str("True"),
             Self::Bool(false) => f.write_str("False"),
             Self::Int(number) => write!(f, "{number}"),
-            Self::Float(number) => write_float(f, *number),
+            Self::Float(number) => PythonFloat(*number).fmt(f),
             Self::Str(text) => write_str(f, text),
             Self::List(items) => write_items(f, '[', items, "]"),
             // One element needs the comma: without it the brackets only group.
@@ -123,34 +125,6 @@ fn write_items(f: &mut fmt::Formatter<'_>, open: char, items: &[Literal], close:
         write!(f, "{comma}{item}")?;
     }
     f.write_str(close)
-}
-
-/// The shortest digits that read back as the same number, with an exponent from 1e16 up and below 1e-4.
-fn write_float(f: &mut fmt::Formatter<'_>, number: f64) -> fmt::Result {
-    if number.is_nan() {
-        return f.write_str("None");
-    }
-    if number.is_infinite() {
-        return f.write_str(if number > 0.0 { "1e999" } else { "-1e999" });
-    }
-    let shortest = format!("{number:e}");
-    let decimals =
-        shortest.split('e').next().and_then(|digits| digits.split_once('.')).map_or(0, |d| d.1.len());
-    // Where two shortest forms are equally near, Python takes the one with the even last digit, and so does
-    // rounding to that many digits.
-    let rounded = format!("{number:.decimals$e}");
-    let scientific = if rounded.parse() == Ok(number) { rounded } else { shortest };
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    match exponent.parse::<i32>().unwrap_or(0) {
-        exponent @ -4..16 => {
-            let decimals = (decimals as i32 - exponent).max(1) as usize;
-            write!(f, "{number:.decimals$}")
-        }
-        exponent => {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            write!(f, "{digits}e{sign}{:02}", exponent.unsigned_abs())
-        }
-    }
 }
 
 /// Single quotes, unless the text has one and no double quote; what cannot be printed is escaped.

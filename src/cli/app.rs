@@ -54,9 +54,9 @@ impl App {
         Server::new(&self.context, &self.config.global, config)
     }
 
-    /// The exit code of a command that went through.
+    /// The exit code of a command that went through; one of its own that tells of trouble goes before the general one.
     pub fn finish(&self, code: ExitCode) -> ExitCode {
-        if self.terminal.failed() { ExitCode::FAILURE } else { code }
+        if self.terminal.failed() && code == ExitCode::SUCCESS { ExitCode::FAILURE } else { code }
     }
 
     /// Says what went wrong with one server, so that the others can be worked on; a stop that was asked for

@@ -8,6 +8,12 @@ use clap::{Parser, ValueEnum};
 use super::commands::Command;
 use crate::config;
 
+/// The release of Barman that we stand in for.
+pub const RELEASE: &str = "3.19.1";
+
+/// Our own name and version.
+pub const IMPLEMENTATION: &str = concat!("Barman in Rust ", env!("CARGO_PKG_VERSION"));
+
 /// What other programs parse: the release of Barman that we stand in for, then our own name.
 pub const VERSION: &str = concat!("3.19.1 Barman in Rust ", env!("CARGO_PKG_VERSION"));
 

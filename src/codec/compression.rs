@@ -88,6 +88,15 @@ impl Compression {
             Self::Custom => return None,
         })
     }
+
+    /// The one of the identifiers of its format that is the format's own name.
+    pub const fn format_name(self) -> Self {
+        match self {
+            Self::Pigz | Self::Pygzip => Self::Gzip,
+            Self::Pybzip2 => Self::Bzip2,
+            own => own,
+        }
+    }
 }
 
 impl fmt::Display for Compression {

@@ -43,13 +43,15 @@ fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
         return Ok(());
     }
     server.refuse_unsupported()?;
-    server.ensure_directories()?;
+    // Before anything of the server is touched: should its file system hang, the cron of the next minute steps aside
+    // here and gets on with the other servers.
     let Some(_lock) = server.lock_for_work(&server.task_lock("cron"))? else {
         server.info(format!(
             "Another cron process is already running on server {name}. Skipping to the next server"
         ));
         return Ok(());
     };
+    server.ensure_directories()?;
     start_archiving(server, keep_descriptors)?;
     close_abandoned(server)?;
     start_check_of_waiting(server, keep_descriptors)?;

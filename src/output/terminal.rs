@@ -63,6 +63,13 @@ impl Terminal {
         }
     }
 
+    /// Prints an answer in which there is no password, byte for byte.
+    pub fn answer_exactly(&self, text: &str) {
+        if !self.options.quiet {
+            self.undisturbed(|| drop(io::stdout().lock().write_all(text.as_bytes())));
+        }
+    }
+
     /// Prints an answer that monitoring waits for, also with `--quiet`.
     pub fn answer_always(&self, text: &str) {
         self.undisturbed(|| drop(io::stdout().lock().write_all(text.as_bytes())));

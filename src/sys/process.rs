@@ -11,6 +11,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{self, Child, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,9 @@ use pipe::Pipe;
 
 /// How much is kept of what a child says.
 const KEPT_BYTES: usize = 64 << 10;
+
+/// How long a program may take to end that was asked to.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A program with its arguments and environment, as a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -271,12 +276,15 @@ fn guarded(
     let started = Instant::now();
     let mut child = start(command, if feeder.is_some() { Stdio::piped() } else { Stdio::null() })?;
     let group = Group::of(&child);
-    let _breaker = cancel.break_with(move || group.end());
+    let breaking = group.clone();
+    let _breaker = cancel.break_with(move || breaking.end());
     let result = drive(&mut child, feeder, stdout);
     if result.is_err() {
         group.end();
     }
-    let status = child.wait().map_err(|source| error(command, source))?;
+    let status = child.wait();
+    group.has_ended.store(true, Ordering::SeqCst);
+    let status = status.map_err(|source| error(command, source))?;
     cancel.check()?;
     let stderr = result.map_err(|source| error(command, source))?;
     Ok(Finished { code: exit_code(status), stdout: Vec::new(), stderr, took: started.elapsed() })
@@ -338,16 +346,33 @@ impl Write for End {
 }
 
 /// The process group that a guarded child leads.
-#[derive(Clone, Copy)]
-struct Group(Pid);
+#[derive(Clone)]
+struct Group {
+    leader: Pid,
+    has_ended: Arc<AtomicBool>,
+}
 
 impl Group {
     fn of(child: &Child) -> Self {
-        Self(Pid::from_raw(child.id().cast_signed()))
+        Self { leader: Pid::from_raw(child.id().cast_signed()), has_ended: Arc::default() }
     }
 
-    fn end(self) {
-        let _ = killpg(self.0, Signal::SIGTERM);
+    /// Asks the group to end, and ends it when it does not: a script around ssh may ignore the request.
+    fn end(&self) {
+        let _ = killpg(self.leader, Signal::SIGTERM);
+        let group = self.clone();
+        let patience = move || {
+            let deadline = Instant::now() + GRACE;
+            while !group.has_ended.load(Ordering::SeqCst) {
+                if Instant::now() > deadline {
+                    let _ = killpg(group.leader, Signal::SIGKILL);
+                    return;
+                }
+                thread::sleep(Duration::from_millis(50));
+            }
+        };
+        // Without a thread there is only the request.
+        let _ = thread::Builder::new().name("patience".into()).spawn(patience);
     }
 }
 
@@ -485,6 +510,18 @@ mod tests {
         let (mut output, mut stream) =
             (Vec::new(), SystemProcesses.pipe(&command, input, cancel).map_err(io::Error::other)?);
         stream.read_to_end(&mut output).map(|_| output)
+    }
+
+    #[test]
+    fn a_program_that_ignores_the_request_to_end_is_ended() {
+        let cancel = Cancel::default();
+        let token = cancel.clone();
+        let deaf = "trap '' TERM; sleep 600 & wait; sleep 600";
+        let runner =
+            thread::spawn(move || SystemProcesses.run(&Command::new("sh").args(["-c", deaf]), &token));
+        thread::sleep(Duration::from_millis(100));
+        cancel.cancel();
+        assert!(matches!(runner.join().unwrap(), Err(Error::Cancelled(_))));
     }
 
     #[test]

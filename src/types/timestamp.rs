@@ -28,6 +28,11 @@ pub fn timestamp_text(at: Timestamp) -> String {
     at.format(&format!("%Y-%m-%d %H:%M:%S{fraction}{offset}")).to_string()
 }
 
+/// Writes a moment in the form of ISO 8601: as [`timestamp_text`] does, with a `T` for the blank.
+pub fn iso_text(at: Timestamp) -> String {
+    timestamp_text(at).replacen(' ', "T", 1)
+}
+
 /// Writes the wall clock of a moment as `ctime(3)` does: `Fri Jan  2 03:04:05 2026`.
 pub fn ctime_text(at: Timestamp) -> String {
     at.format("%a %b %e %H:%M:%S %Y").to_string()

@@ -1,14 +1,14 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::archive_lock::ArchiveLock;
-use super::catalogue::{Catalogue, Filling};
+use super::catalogue::Catalogue;
 use super::content::Content;
 use super::error::Error;
 use super::history::{Ancestor, TimelineHistory};
 use super::open_archive::OpenArchive;
-use super::totals::Totals;
 use super::xlogdb::{XlogDbEntry, modified_seconds};
 use crate::codec::{self, Codecs, Origin};
 use crate::sys::fs::{self, File, PathContext, read_head};
@@ -86,6 +86,22 @@ impl Archive {
         }
     }
 
+    /// The last complete segment of every timeline that has one, as its file tells, ascending. The list is not asked.
+    pub fn last_files(&self) -> Result<Vec<XlogDbEntry>, Error> {
+        let directories = self.hash_dirs()?;
+        let mut last: BTreeMap<Timeline, WalName> = BTreeMap::new();
+        for directory in directories.iter().rev() {
+            // The first half of the name is the timeline.
+            let timeline = directory.to_str().and_then(|name| name[..8].parse().ok());
+            if let Some(timeline) = timeline.filter(|timeline| !last.contains_key(timeline)) {
+                let names = self.names_in(directory)?;
+                let segment = names.into_iter().rev().find(|name| name.segment().is_some());
+                last.extend(segment.map(|segment| (timeline, segment)));
+            }
+        }
+        last.into_values().map(|name| self.describe(name)).collect()
+    }
+
     /// The timelines that continue what `timeline` had written up to `lsn`, and where each left it.
     ///
     /// Looks at the histories of the timelines after `timeline`, one by one, until there is none.
@@ -132,24 +148,13 @@ impl Archive {
                 self.files.create_dir_all(fs::parent(path))?;
                 let catalogue = self.list_files()?.0;
                 lock.is_complete = true;
-                // The name before 3.13; Barman makes the list anew too and removes the old one.
-                self.files.remove_file_if_exists(&self.paths.wals_dir.join("xlog.db"))?;
                 catalogue
             }
         };
         Ok(OpenArchive::new(self, catalogue, lock))
     }
 
-    /// Makes xlog.db anew from the files, and tells what they are.
-    pub fn rebuild(&self) -> Result<Totals, Error> {
-        let mut lock = self.lock()?;
-        self.files.create_dir_all(fs::parent(&self.paths.xlogdb))?;
-        let totals = self.list_files()?.1;
-        lock.is_complete = true;
-        Ok(totals)
-    }
-
-    fn lock(&self) -> Result<ArchiveLock, Error> {
+    pub(super) fn lock(&self) -> Result<ArchiveLock, Error> {
         let name = format!(".{}-xlogdb.lock", self.paths.server);
         Ok(ArchiveLock::acquire(&self.paths.lock_dir.join(name), &self.cancel)?)
     }
@@ -175,7 +180,7 @@ impl Archive {
     }
 
     /// Where the last line starts when it has no line feed, and the name it begins with when that is whole.
-    fn find_cut_line(&self, xlogdb: &File) -> Result<Option<(u64, Option<WalName>)>, Error> {
+    pub(super) fn find_cut_line(&self, xlogdb: &File) -> Result<Option<(u64, Option<WalName>)>, Error> {
         let path = &self.paths.xlogdb;
         let len = xlogdb.metadata().at("examine", path)?.len();
         let from = len.saturating_sub(CUT_LINE_BYTES);
@@ -192,61 +197,27 @@ impl Archive {
         Ok(Some((len - line.len() as u64, name)))
     }
 
-    /// Lists `wals/` into a new xlog.db, ascending: histories stand before the directories of their timeline.
-    fn list_files(&self) -> Result<(Catalogue, Totals), Error> {
-        let mut totals = Totals::default();
-        let mut catalogue = Catalogue::create(&self.files, &self.paths.server, &self.paths.xlogdb, |out| {
-            let mut top = BTreeSet::new();
-            self.files.visit(&self.paths.wals_dir, |name, kind| {
-                top.extend(name.into_string().ok().filter(|_| kind.is_dir() || kind.is_file()));
-            })?;
-            for name in top {
-                self.cancel.check()?;
-                match name.parse::<WalName>() {
-                    Ok(history @ WalName::History(_)) => self.list_file(history, out, &mut totals)?,
-                    _ => self.list_directory(Path::new(&name), out, &mut totals)?,
-                }
-            }
-            Ok(())
+    /// The directories below `wals/` that hold segments, ascending.
+    fn hash_dirs(&self) -> Result<BTreeSet<PathBuf>, fs::Error> {
+        let mut directories = BTreeSet::new();
+        self.files.visit(&self.paths.wals_dir, |name, _| {
+            directories.extend(Some(PathBuf::from(name)).filter(|directory| is_hash_dir(directory)));
         })?;
-        catalogue.set_complete(true);
-        catalogue.save_index();
-        Ok((catalogue, totals))
-    }
-
-    fn list_directory(
-        &self,
-        directory: &Path,
-        out: &mut Filling<'_>,
-        totals: &mut Totals,
-    ) -> Result<(), Error> {
-        for name in self.names_in(directory)? {
-            self.list_file(name, out, totals)?;
-        }
-        Ok(())
-    }
-
-    fn list_file(&self, name: WalName, out: &mut Filling<'_>, totals: &mut Totals) -> Result<(), Error> {
-        let entry = self.describe(name)?;
-        totals.count(&entry.name, entry.size);
-        Ok(out.write(format!("{entry}\n").as_bytes())?)
+        Ok(directories)
     }
 
     /// The directories below `wals/` that may hold files and whose last change is not before `since`, in seconds since
     /// 1970, ascending. `wals/` itself is the empty path.
     pub(super) fn directories_changed_since(&self, since: i64) -> Result<BTreeSet<PathBuf>, Error> {
-        let mut directories = BTreeSet::from([PathBuf::new()]);
-        self.files.visit(&self.paths.wals_dir, |name, kind| {
-            directories.extend(kind.is_dir().then(|| PathBuf::from(name)));
-        })?;
+        let mut directories = self.hash_dirs()?;
+        directories.insert(PathBuf::new());
         let mut failed = Ok(());
-        directories.retain(|directory| {
-            match self.files.symlink_metadata(&self.paths.wals_dir.join(directory)) {
-                Ok(found) => found.is_some_and(|found| found.mtime() >= since),
-                Err(error) => {
-                    failed = Err(error);
-                    false
-                }
+        directories.retain(|directory| match self.files.metadata(&self.paths.wals_dir.join(directory)) {
+            Ok(found) => found.is_dir() && found.mtime() >= since,
+            Err(error) if error.is_not_found() => false,
+            Err(error) => {
+                failed = Err(error);
+                false
             }
         });
         failed?;
@@ -254,17 +225,32 @@ impl Archive {
     }
 
     /// The WAL files in a directory below `wals/`, ascending; what lies where it does not belong is left out. What
-    /// is no directory has none.
+    /// is no directory, or one of somebody else, has none.
     pub(super) fn names_in(&self, directory: &Path) -> Result<BTreeSet<WalName>, Error> {
-        let (path, mut names) = (self.paths.wals_dir.join(directory), BTreeSet::new());
-        if !self.files.is_dir(&path) {
-            return Ok(names);
+        let mut names = BTreeSet::new();
+        let is_ours = directory == Path::new("") || is_hash_dir(directory);
+        if is_ours && self.files.is_dir(&self.paths.wals_dir.join(directory)) {
+            self.visit_names(directory, |_, name| names.extend(name))?;
         }
-        self.files.visit(&path, |file_name, kind| {
-            let name = file_name.to_str().and_then(parse_file_name);
-            names.extend(name.filter(|name| kind.is_file() && directory_of(*name) == directory));
-        })?;
         Ok(names)
+    }
+
+    /// Tells `visit` each entry of a directory below `wals/` that is not hidden, with the WAL file that it is; none
+    /// when it does not belong there.
+    pub(super) fn visit_names(
+        &self,
+        directory: &Path,
+        mut visit: impl FnMut(&OsStr, Option<WalName>),
+    ) -> Result<(), Error> {
+        let path = self.paths.wals_dir.join(directory);
+        self.files.visit(&path, |file_name, kind| {
+            if !file_name.as_encoded_bytes().starts_with(b".") {
+                // Somebody may have moved old files to another disk, and left links in their places.
+                let is_file = kind.is_file() || kind.is_symlink() && path.join(&file_name).is_file();
+                visit(&file_name, wal_name_in(directory, &file_name).filter(|_| is_file));
+            }
+        })?;
+        Ok(())
     }
 
     /// The line of a file of the archive, from the file alone.
@@ -306,6 +292,18 @@ impl Archive {
 /// case. Another spelling would lie where nobody looks for it.
 pub(super) fn parse_file_name(file_name: &str) -> Option<WalName> {
     file_name.parse().ok().filter(|name: &WalName| name.to_string() == file_name)
+}
+
+/// The WAL file that an entry of a directory below `wals/` is called, when that is where it belongs.
+pub(super) fn wal_name_in(directory: &Path, file_name: &OsStr) -> Option<WalName> {
+    let name = file_name.to_str().and_then(parse_file_name);
+    name.filter(|name| directory_of(*name) == directory)
+}
+
+/// Whether a directory below `wals/` is called like one that holds segments: timeline and log in hexadecimal digits.
+pub(super) fn is_hash_dir(directory: &Path) -> bool {
+    let name = directory.as_os_str().as_encoded_bytes();
+    name.len() == 16 && name.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F'))
 }
 
 /// The directory below `wals/` that the file belongs in; of a history, the empty path.

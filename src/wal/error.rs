@@ -131,10 +131,9 @@ impl Error {
                  mode 0640 (with rsync: --chmod=F640), or let archive_command connect as '{user}'.",
                 fs::parent(path).display()
             )),
-            Self::CorruptLine { server, .. } | Self::NoLines { server, .. } => Some(format!(
-                "Please run \"barman rebuild-xlogdb {server}\" of the Python Barman to solve this issue; this \
-                     version has no such command yet"
-            )),
+            Self::CorruptLine { server, .. } | Self::NoLines { server, .. } => {
+                Some(format!("Please run \"barman rebuild-xlogdb {server}\" to solve this issue"))
+            }
             Self::Encode { server, source: codec::Error::NoFilter { option } } => Some(format!(
                 "Set '{option}' in the configuration of server '{server}' to a shell command, or choose another \
                  'compression'."

@@ -12,6 +12,7 @@ mod index;
 mod intake;
 mod names;
 mod open_archive;
+mod rebuild;
 mod store;
 #[cfg(test)]
 mod testkit;
@@ -26,5 +27,6 @@ pub use error::Error;
 pub use history::{Ancestor, TimelineHistory};
 pub use intake::{IncomingSettings, IntakeReport, Step, archive_incoming};
 pub use open_archive::{OpenArchive, Removed};
+pub use rebuild::{Rebuilt, Strangers};
 pub use totals::{Tally, Totals};
 pub use xlogdb::XlogDbEntry;

@@ -3,7 +3,7 @@ use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
 
 use crate::sys::fs::Metadata;
-use crate::types::{ParseError, WalName};
+use crate::types::{ParseError, PythonFloat, WalName};
 
 /// A line of xlog.db: one file of the archive.
 ///
@@ -34,9 +34,8 @@ impl fmt::Display for XlogDbEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let or_none = |field: &Option<String>| field.clone().unwrap_or_else(|| "None".into());
         let (compression, encryption) = (or_none(&self.compression), or_none(&self.encryption));
-        // `{:?}` is the shortest decimal that reads back as the same number, with `.0` on whole ones: Python's
-        // form too.
-        write!(f, "{}\t{}\t{:?}\t{compression}\t{encryption}", self.name, self.size, self.time)
+        let time = PythonFloat(self.time);
+        write!(f, "{}\t{}\t{time}\t{compression}\t{encryption}", self.name, self.size)
     }
 }
 

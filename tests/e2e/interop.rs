@@ -31,6 +31,8 @@ fn each_program_restores_what_the_other_one_backed_up(version: Version) {
     world.ship_wal();
 
     assert_both_say_the_same(&world.site, &[&ours, &theirs, &ours_again]);
+    assert_both_diagnose_the_same(&world.site);
+    assert_rebuilding_changes_nothing(&world.site);
 
     let restore = |by_us: bool, id: &str, name: &str| {
         let restored = world.restore_by(name, |site, place| {
@@ -73,6 +75,7 @@ fn assert_both_say_the_same(site: &Site, backups: &[&String]) {
         questions.push(format!("show-backup main {id}"));
         for target in ["full", "data", "wal", "standalone"] {
             questions.push(format!("list-files main {id} --target {target}"));
+            questions.push(format!("list-files main {id} --target {target} --list-empty-directories"));
         }
     }
     for question in questions {
@@ -83,6 +86,47 @@ fn assert_both_say_the_same(site: &Site, backups: &[&String]) {
             "{question}"
         );
     }
+}
+
+/// The documents agree to the byte, but for what changes from one moment to the next and for who we are.
+#[track_caller]
+fn assert_both_diagnose_the_same(site: &Site) {
+    const OURS: [&str; 3] = ["implementation", "python_executable", "python_ver"];
+    // Barman looks for the version of ssh on standard output.
+    const CHANGING: [&str; 4] = ["timestamp", "current_lsn", "current_archived_wals_per_second", "ssh_ver"];
+    for command in ["diagnose", "diagnose --show-config-source"] {
+        let [us, them] = [site.barman(command).ok(), site.reference(command).ok()];
+        let of = |outcome: &crate::kit::Outcome| {
+            let key = |line: &str| line.trim().trim_start_matches('"').split('"').next().unwrap().to_owned();
+            let lines = outcome.stdout.lines().filter(|line| !OURS.contains(&key(line).as_str()));
+            let masked = lines
+                .map(|line| if CHANGING.contains(&key(line).as_str()) { key(line) } else { line.into() });
+            masked.collect::<Vec<String>>()
+        };
+        assert_eq!(of(&us), of(&them), "{command}");
+        let document: serde_json::Value = serde_json::from_str(&us.stdout).unwrap();
+        let [here, there] =
+            [&document["global"], &document["servers"]["main"]].map(|part| &part["system_info"]);
+        for info in [here, there] {
+            assert!(info["ssh_ver"].as_str().unwrap().starts_with("OpenSSH"), "{info}");
+            assert!(info["rsync_ver"].as_str().unwrap().starts_with("rsync"), "{info}");
+        }
+        assert!(here["implementation"].as_str().unwrap().starts_with("Barman in Rust"));
+        assert!(document["servers"]["main"].get("errors").is_none());
+    }
+}
+
+/// The list of the archive made anew is the one that both have written, line by line.
+#[track_caller]
+fn assert_rebuilding_changes_nothing(site: &Site) {
+    let mut written: Vec<String> =
+        std::fs::read_to_string(site.xlogdb()).unwrap().lines().map(str::to_owned).collect();
+    written.sort();
+    let said = site.barman("rebuild-xlogdb main").ok().stdout;
+    let rebuilt = std::fs::read_to_string(site.xlogdb()).unwrap();
+    assert_eq!(rebuilt.lines().collect::<Vec<_>>(), written);
+    assert_eq!(site.reference("rebuild-xlogdb main").ok().stdout, said);
+    assert_eq!(std::fs::read_to_string(site.xlogdb()).unwrap(), rebuilt);
 }
 
 /// The lines of an answer. Barman lists files in the order in which the file system gives directories.

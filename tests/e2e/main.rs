@@ -19,6 +19,7 @@ mod old_versions;
 mod recovery;
 mod remote;
 mod trouble;
+mod upkeep;
 
 /// Makes a test of `story` on each version of PostgreSQL.
 macro_rules! on_every_version {

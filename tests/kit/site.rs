@@ -12,6 +12,7 @@ use super::tools;
 pub struct Site {
     dir: PathBuf,
     settings: BTreeMap<&'static str, String>,
+    more: String,
     path: String,
 }
 
@@ -19,7 +20,7 @@ impl Site {
     /// A site in `dir`, with the settings that every story starts from.
     pub fn new(dir: &Path) -> Self {
         let path = format!("{}:/usr/local/bin:/usr/bin:/bin:/usr/sbin", dir.join("bin").display());
-        let mut site = Self { dir: dir.into(), settings: BTreeMap::new(), path };
+        let mut site = Self { dir: dir.into(), settings: BTreeMap::new(), more: String::new(), path };
         for path in [site.home(), site.incoming(), dir.join("bin")] {
             fs::create_dir_all(path).unwrap();
         }
@@ -71,6 +72,12 @@ impl Site {
     /// Sets a setting of server `main`.
     pub fn set(&mut self, name: &'static str, value: &str) {
         self.settings.insert(name, value.into());
+        self.write_configuration();
+    }
+
+    /// Adds sections to the configuration.
+    pub fn add(&mut self, sections: &str) {
+        self.more.push_str(sections);
         self.write_configuration();
     }
 
@@ -165,6 +172,6 @@ impl Site {
         for (name, value) in &self.settings {
             text.push_str(&format!("{name} = {value}\n"));
         }
-        fs::write(self.dir.join("barman.conf"), text).unwrap();
+        fs::write(self.dir.join("barman.conf"), text + &self.more).unwrap();
     }
 }

@@ -7,9 +7,11 @@ mod check_backup;
 mod copy_options;
 mod cron;
 mod delete;
+mod diagnose;
 mod list_backups;
 mod list_files;
 mod list_servers;
+mod rebuild_xlogdb;
 mod restore;
 mod selection;
 mod show_backup;
@@ -39,6 +41,8 @@ pub enum Command {
     Cron(cron::Args),
     /// Delete a backup and the WAL that only it needs
     Delete(delete::Args),
+    /// Collect what somebody who is asked for help wants to know, as JSON
+    Diagnose(diagnose::Args),
     /// List the backups of servers
     #[command(alias = "list-backup")]
     ListBackups(list_backups::Args),
@@ -47,6 +51,8 @@ pub enum Command {
     /// List the configured servers
     #[command(alias = "list-server")]
     ListServers(list_servers::Args),
+    /// Make the list of the archived WAL anew from the files
+    RebuildXlogdb(rebuild_xlogdb::Args),
     /// Restore a backup, to its end or to a moment after it
     #[command(alias = "recover", after_help = restore::EXAMPLE)]
     Restore(Box<restore::Args>),
@@ -76,9 +82,11 @@ pub fn run(app: &App, cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::CheckBackup(args) => check_backup::run(app, args),
         Command::Cron(args) => cron::run(app, args),
         Command::Delete(args) => delete::run(app, args),
+        Command::Diagnose(args) => diagnose::run(app, args),
         Command::ListBackups(args) => list_backups::run(app, args),
         Command::ListFiles(args) => list_files::run(app, args),
         Command::ListServers(args) => list_servers::run(app, args),
+        Command::RebuildXlogdb(args) => rebuild_xlogdb::run(app, args),
         Command::Restore(args) => restore::run(app, args),
         Command::ShowBackup(args) => show_backup::run(app, args),
         Command::ShowServers(args) => show_servers::run(app, args),

@@ -9,10 +9,9 @@ mod postgres;
 mod reach;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
+use super::time_limit::{self, Limited};
 use super::{Error, Server};
 use crate::pg::{self, Client, ServerFacts};
 use crate::sys::events::Silent;
@@ -24,28 +23,13 @@ use reach::Access;
 ///
 /// What a check does on the way (archiving what is queued, making directories) it does silently.
 pub fn run(server: &Server<'_>, timeout: Option<Duration>) -> Result<CheckReport, Error> {
-    let (cancel, _link) = server.context.cancel.child();
-    let mut context = server.context.clone();
-    context.events = Arc::new(Silent);
-    context.cancel = cancel.clone();
-    let quiet = Server { context, ..server.clone() };
+    let mut quiet = server.clone();
+    quiet.context.events = Arc::new(Silent);
     let mut rows = Rows::default();
-    let timed_out = AtomicBool::new(false);
-    let outcome = thread::scope(|scope| {
-        let (timer, expired) = (cancel.clone(), &timed_out);
-        scope.spawn(move || {
-            if timeout.is_some_and(|limit| timer.sleep(limit).is_ok()) {
-                expired.store(true, Ordering::SeqCst);
-                timer.cancel();
-            }
-        });
-        let outcome = examine(&quiet, timeout, &mut rows);
-        cancel.cancel();
-        outcome
-    });
-    server.context.cancel.check()?;
+    let Limited { outcome, timed_out } =
+        time_limit::run(&quiet, timeout, |server| examine(server, timeout, &mut rows))?;
     match outcome {
-        _ if timed_out.into_inner() => rows.fail("check timeout", "barman check command timed out"),
+        _ if timed_out => rows.fail("check timeout", "barman check command timed out"),
         other => other?,
     }
     Ok(CheckReport {

@@ -32,19 +32,17 @@ pub fn nagios(reports: &[CheckReport], other_errors: bool) -> (String, u8) {
         return ("BARMAN CRITICAL - Global configuration errors\n".into(), 2);
     }
     let ignored: String = failing.iter().map(|report| format!(" * IGNORING: {}", report.server)).collect();
-    let text = match reports {
+    let ready: Vec<&CheckReport> = reports.iter().filter(|report| report.passed()).collect();
+    let whom = match ready.as_slice() {
         [] => return (format!("BARMAN OK - No server configured{ignored}\n"), 0),
-        [report] if report.active => format!("Ready to serve the Espresso backup for {}", report.server),
-        _ => {
-            let names: String = reports
-                .iter()
-                .filter(|report| report.active || report.passed())
-                .map(|report| format!(" * {}", report.server))
-                .collect();
-            format!("Ready to serve the Espresso backup for {} servers{names}", reports.len())
+        [only] => only.server.clone(),
+        several => {
+            let names: String = several.iter().map(|report| format!(" * {}", report.server)).collect();
+            format!("{} servers{names}", several.len())
         }
     };
-    (format!("BARMAN OK - {text}{ignored}{}\n", performance(reports)), 0)
+    let figures = performance(reports);
+    (format!("BARMAN OK - Ready to serve the Espresso backup for {whom}{ignored}{figures}\n"), 0)
 }
 
 fn critical_text(reports: &[CheckReport], failing: &[&CheckReport]) -> String {
@@ -149,8 +147,31 @@ mod tests {
 
     #[test]
     fn what_fails_on_an_inactive_server_is_no_alarm() {
-        let (text, code) = nagios(&[report("a", true, &[]), report("b", false, &["ssh"])], false);
-        assert_eq!(code, 0);
-        assert!(text.contains("for 2 servers * a * IGNORING: b|"), "{text}");
+        let (ok, idle) = (|name| report(name, true, &[]), |name| report(name, false, &[]));
+        let (bad, ignored) = (|name| report(name, true, &["ssh"]), |name| report(name, false, &["ssh"]));
+        let cases = [
+            (vec![ignored("a")], 0, "OK - No server configured * IGNORING: a\n"),
+            (vec![idle("a")], 0, "OK - Ready to serve the Espresso backup for a|a=10B"),
+            (
+                vec![ok("a"), ignored("b")],
+                0,
+                "OK - Ready to serve the Espresso backup for a * IGNORING: b|a=10B",
+            ),
+            (
+                vec![ok("a"), idle("b"), ignored("c"), ignored("d")],
+                0,
+                "OK - Ready to serve the Espresso backup for 2 servers * a * b * IGNORING: c * IGNORING: d|a=10B",
+            ),
+            (
+                vec![bad("a"), ignored("b"), ok("c")],
+                2,
+                "CRITICAL - 2 server out of 3 have issues * a FAILED: ssh * b",
+            ),
+        ];
+        for (reports, code, start) in cases {
+            let (text, found) = nagios(&reports, false);
+            assert!(text.starts_with(&format!("BARMAN {start}")), "{text}");
+            assert_eq!(found, code);
+        }
     }
 }

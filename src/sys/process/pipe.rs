@@ -49,7 +49,8 @@ impl Pipe {
         cancel.check()?;
         let mut child = super::start(command, Stdio::piped())?;
         let group = Group::of(&child);
-        let breaker = cancel.break_with(move || group.end());
+        let breaking = group.clone();
+        let breaker = cancel.break_with(move || breaking.end());
         let (Some(mut stdin), Some(output), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {

@@ -1,0 +1,80 @@
+//! The JSON form, of which `diagnose` is made.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::BackupInfo;
+use crate::catalog::Tablespace;
+use crate::catalog::py_literal::Literal;
+use crate::types::{BackupId, PgVersion, Timeline, Timestamp};
+
+impl BackupInfo {
+    /// Every field under the name that it has in the file, and the identifier as `backup_id`; `moment` writes a time.
+    ///
+    /// Numbers are numbers, lists are lists, but two fields are the text of the file: `backup_label` is quoted, the
+    /// children have commas between them.
+    pub fn to_json(&self, moment: impl Fn(Timestamp) -> String) -> Map<String, Value> {
+        let time = |at: Option<Timestamp>| at.map(&moment);
+        let path = |path: &Option<_>| path.as_deref().map(Path::to_string_lossy).map(Value::from);
+        let shown = |value: Option<&dyn ToString>| value.map(ToString::to_string);
+        let children: Vec<&str> = self.children_backup_ids.iter().map(BackupId::as_str).collect();
+        let included =
+            self.included_files.as_ref().map(|files| files.iter().map(|file| lossy(file)).collect());
+        let tablespaces: Vec<Value> = self.tablespaces.iter().map(tablespace).collect();
+        let fields = [
+            ("backup_id", json!(self.id.as_str())),
+            (
+                "backup_label",
+                json!(self.backup_label.as_deref().map(|label| Literal::from(label).to_string())),
+            ),
+            ("begin_offset", json!(self.begin_offset)),
+            ("begin_time", json!(time(self.begin_time))),
+            ("begin_wal", json!(shown(self.begin_wal.as_ref().map(|it| it as _)))),
+            ("begin_xlog", json!(shown(self.begin_xlog.as_ref().map(|it| it as _)))),
+            ("children_backup_ids", json!((!children.is_empty()).then(|| children.join(",")))),
+            ("cluster_size", json!(self.cluster_size)),
+            ("compression", json!(self.compression)),
+            ("config_file", json!(path(&self.config_file))),
+            ("copy_stats", json!(self.copy_stats)),
+            ("data_checksums", json!(self.data_checksums)),
+            ("deduplicated_size", json!(self.deduplicated_size)),
+            ("encryption", json!(self.encryption)),
+            ("end_offset", json!(self.end_offset)),
+            ("end_time", json!(time(self.end_time))),
+            ("end_wal", json!(shown(self.end_wal.as_ref().map(|it| it as _)))),
+            ("end_xlog", json!(shown(self.end_xlog.as_ref().map(|it| it as _)))),
+            ("error", json!(self.error)),
+            ("hba_file", json!(path(&self.hba_file))),
+            ("ident_file", json!(path(&self.ident_file))),
+            ("included_files", included.map_or(Value::Null, Value::Array)),
+            ("mode", json!(self.mode)),
+            ("parent_backup_id", json!(self.parent_backup_id.as_ref().map(BackupId::as_str))),
+            ("pgdata", json!(path(&self.pgdata))),
+            ("server_name", json!(self.server_name)),
+            ("size", json!(self.size)),
+            ("status", json!(self.status.to_string())),
+            ("summarize_wal", json!(self.summarize_wal)),
+            ("systemid", json!(self.systemid)),
+            ("tablespaces", json!((!tablespaces.is_empty()).then_some(tablespaces))),
+            ("timeline", json!(self.timeline.map(Timeline::number))),
+            ("version", json!(self.version.map(PgVersion::number))),
+            ("xlog_segment_size", json!(self.xlog_segment_size.bytes())),
+        ];
+        let mut fields: Map<String, Value> =
+            fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        // As in the file, these are there when they say something.
+        fields.extend(self.backup_name.clone().map(|name| ("backup_name".to_owned(), json!(name))));
+        fields.extend(self.snapshots_info.as_ref().map(|info| ("snapshots_info".to_owned(), json!(info))));
+        fields.extend(self.unknown.iter().map(|(name, value)| (name.clone(), json!(value))));
+        fields
+    }
+}
+
+fn tablespace(tablespace: &Tablespace) -> Value {
+    json!([tablespace.name, tablespace.oid, lossy(&tablespace.location)])
+}
+
+fn lossy(path: &Path) -> Value {
+    Value::from(path.to_string_lossy())
+}
