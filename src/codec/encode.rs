@@ -9,13 +9,14 @@ use super::gzip_members::GzipMembers;
 use super::{Format, Level};
 
 /// What a zstd encoder may take at most, as powers of two: its window, and entries of 4 bytes in each of two tables.
-/// From level 9 on the levels want more: 130 MiB at 22. This costs 1 % of size at 19, and nothing at 9.
+/// From level 9 on the levels want more: 90 MiB at 19. This costs 3 % of size there, and 0.3 % at 9.
 const ZSTD_WINDOW_LOG: u32 = 22;
-const ZSTD_TABLE_LOG: u32 = 20;
+const ZSTD_TABLE_LOG: u32 = 19;
 const ZSTD_LARGE_LEVEL: i32 = 9;
 
-/// What an xz encoder looks back on at most; it takes twelve times as much memory.
-const XZ_DICTIONARY_BYTES: u32 = 1 << 20;
+/// What an xz encoder looks back on at most; it takes up to fourteen times as much memory. This costs 2 % of size at
+/// level 3, and is twice as fast.
+const XZ_DICTIONARY_BYTES: u32 = 768 << 10;
 
 /// Compresses what is written to it. Nothing is complete until [`Encoder::finish`].
 pub struct Encoder<W: Write>(Kind<W>);

@@ -13,7 +13,7 @@ use crate::ops::CopySettings;
 use crate::sys::events::Silent;
 use crate::sys::testkit::CrashAfter;
 use crate::sys::{Cancel, Command, Context, Files, Finished, Processes, SystemProcesses, process};
-use crate::types::{BackupStatus, PgVersion};
+use crate::types::{BackupStatus, PgVersion, SegmentSize};
 
 const ID: &str = "20260101T100000";
 const LIMITS: &str = "bandwidth_limit = 500000\ntablespace_bandwidth_limit = ts:700000\n";
@@ -23,6 +23,11 @@ const SEGMENT: &str = "000000010000000000000003";
 struct Site {
     home: Home,
     config: Config,
+}
+
+/// The smallest segment that there can be.
+fn wal() -> String {
+    "w".repeat(1 << 20)
 }
 
 impl Site {
@@ -41,8 +46,8 @@ impl Site {
             (&format!("{base}/data/postgresql.conf"), "archive_command = 'cp'\n"),
             (&format!("{base}/data/postgresql.auto.conf"), "work_mem = 1MB\n"),
             (&format!("{base}/16400/PG_15_1/1/16401"), "table"),
-            (&format!("main/wals/0000000100000000/{SEGMENT}"), "wal"),
-            ("main/wals/main-xlog.db", &format!("{SEGMENT}\t3\t1.5\tNone\tNone\n")),
+            (&format!("main/wals/0000000100000000/{SEGMENT}"), &wal()),
+            ("main/wals/main-xlog.db", &format!("{SEGMENT}\t1048576\t1.5\tNone\tNone\n")),
         ]);
         let config = home.load("barman.conf").unwrap();
         let site = Self { home, config };
@@ -50,6 +55,7 @@ impl Site {
         let backup = BackupInfo {
             status: BackupStatus::Done,
             version: Some(PgVersion::new(150_000)),
+            xlog_segment_size: SegmentSize::new(1 << 20).unwrap(),
             begin_wal: SEGMENT.parse().ok(),
             end_wal: SEGMENT.parse().ok(),
             begin_xlog: "0/3000028".parse().ok(),
@@ -113,7 +119,7 @@ impl Site {
             ("postgresql.conf", "#BARMAN#archive_command = 'cp'\narchive_command = false\n"),
             ("recovery.signal", ""),
             ("pg_tblspc/16400/PG_15_1/1/16401", "table"),
-            (&format!("barman_wal/{SEGMENT}"), "wal"),
+            (&format!("barman_wal/{SEGMENT}"), &wal()),
         ];
         for (name, text) in expected {
             assert_eq!(self.read(&format!("{to}/{name}")).as_deref(), Some(text), "{name}, {when}");
@@ -246,4 +252,17 @@ fn a_tablespace_may_lie_in_the_data_directory_but_not_around_it() {
     site.restore_with("to", &[&rule("to/inside")], Files::default()).unwrap();
     site.assert_complete("to", "with a tablespace inside");
     assert_eq!(site.read("to/inside/PG_15_1/1/16401").as_deref(), Some("table"));
+}
+
+#[test]
+fn a_segment_that_was_cut_off_is_never_restored_short() {
+    let site = Site::new();
+    std::fs::write(site.path(&format!("main/wals/0000000100000000/{SEGMENT}")), "w".repeat(1000)).unwrap();
+    let refused = site.restore_to("new", Files::default()).unwrap_err();
+    let said = refused.to_string();
+    assert!(
+        said.contains(SEGMENT) && said.ends_with("holds 1000 bytes, and a segment has 1048576"),
+        "{said}"
+    );
+    assert!(!site.path("new/global/pg_control").exists());
 }
