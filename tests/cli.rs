@@ -336,6 +336,32 @@ fn a_restore_that_cannot_be_is_refused() {
 }
 
 #[test]
+fn what_a_target_time_leaves_open_is_said_aloud() {
+    let restore = |time: &str| {
+        Site::new().barman(&format!("restore main latest new --tablespace fast:fast --target-time {time}"))
+    };
+    assert_snapshot!(restore("1/2/2025T10:01"), @r"
+    exit code 1
+    -- stdout
+    Starting local restore for server main using backup 20250102T100000
+    Destination directory: ~/new
+    Doing PITR. Recovery target time: '2025-01-02 10:01:00+00:00'
+    -- stderr
+    WARNING: No time zone has been specified through '--target-time' command-line option. Barman assumed the same time zone from the Barman host. That makes it 2025-01-02 10:01:00+00:00.
+    WARNING: The numbers in '1/2/2025T10:01' can be read as several dates. The one that is taken: 2 January 2025. Write the year first, like '2026-01-31', to leave no doubt.
+    ERROR: The requested target time 2025-01-02 10:01:00+00:00 is before the backup end time 2025-01-02 10:01:15.500000+00:00; that is the earliest moment that this backup can be restored to. Choose an older backup for an earlier one
+    ");
+    assert_snapshot!(restore("2025-01-02T11:00CET"), @r"
+    exit code 1
+    -- stdout
+    Starting local restore for server main using backup 20250102T100000
+    Destination directory: ~/new
+    -- stderr
+    ERROR: Unable to parse the target time parameter '2025-01-02T11:00CET': 'CET' does not mean the same to everybody; write the offset from UTC in its place, like '+01:00'
+    ");
+}
+
+#[test]
 fn options_that_do_not_act_are_named_by_the_command_that_needs_them() {
     let site = Site::new();
     site.configure(&format!("[main]\n{SERVER}pre_delete_script = x\npost_recovery_script = y\n"));

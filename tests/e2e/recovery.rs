@@ -130,6 +130,7 @@ fn a_promoted_server_goes_on_in_the_same_archive(version: Version) {
     let restored = [
         ("first-to-its-end", &first, "", &end_of_first),
         ("first-on-1", &first, "--target-tli 1 --target-action promote", &end_of_first),
+        ("first-on-its-own", &first, "--target-tli current --target-action promote", &end_of_first),
         ("first-across", &first, "--target-tli 2 --target-action promote", &end_of_second),
         ("first-to-latest", &first, "--target-tli latest --target-action promote", &end_of_second),
         ("second-on-2", &second, "--target-tli 2 --target-action promote", &end_of_second),
