@@ -21,6 +21,6 @@ pub use catalogue::Entries;
 pub use error::Error;
 pub use history::{Ancestor, TimelineHistory};
 pub use intake::{IncomingSettings, IntakeReport, Step, archive_incoming};
-pub use open_archive::{OpenArchive, Removed};
+pub use open_archive::{OpenArchive, Removal};
 pub use totals::{Tally, Totals};
 pub use xlogdb::XlogDbEntry;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::BackupOptions;
 use crate::catalog::{BackupInfo, Loaded};
+use crate::ops::delete::tell_removal;
 use crate::ops::{Error, Server, archive_wal, check_backup};
 use crate::sys::Lock;
 use crate::types::{BackupStatus, WalName, WalSegment};
@@ -84,9 +85,8 @@ pub fn drop_wal_before(server: &Server<'_>, backup: &BackupInfo) -> Result<(), E
         server.info("'worm_mode' is enabled, skip purging of unused WAL files.");
         return Ok(());
     }
-    for name in open.remove(|name, _| is_useless(name))?.names {
-        server.info(format!("\t{name} from server {} has been removed", server.name()));
-    }
+    let line = |name: WalName| format!("\t{name} from server {} has been removed", server.name());
+    open.remove(is_useless, |what| tell_removal(&server.context, server.name(), what, line))?;
     Ok(())
 }
 

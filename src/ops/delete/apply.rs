@@ -6,8 +6,8 @@ use super::{Asker, Settings, WalRemoval};
 use crate::catalog::{BackupInfo, BackupKind, Catalog, Keep, Loaded};
 use crate::ops::{Error, disk_use, tell};
 use crate::sys::{Context, fs};
-use crate::types::{BackupId, BackupStatus, HumanDuration, ctime_text};
-use crate::wal::{Archive, OpenArchive};
+use crate::types::{BackupId, BackupStatus, HumanDuration, WalName, ctime_text};
+use crate::wal::{Archive, OpenArchive, Removal};
 
 /// What the record says while the backup is being deleted, and afterwards if that is interrupted.
 const BEGUN: &str = "deletion has begun and is not finished";
@@ -89,23 +89,30 @@ fn remove_wal(
     removal: &WalRemoval,
 ) -> Result<(), Error> {
     context.events.info("Delete associated WAL segments:");
-    let removed = archive.remove(|name, _| removal.condemns(name))?;
-    drop(archive);
-    for name in &removed.names {
-        context.events.info(&format!("\t{name}"));
-    }
-    for (name, error) in &removed.failed {
-        let reason = format!("{error}: {}", error.source);
-        context
-            .events
-            .warning(&format!("Ignoring deletion of WAL file {name} for server {server}: {reason}"));
-    }
-    for name in &removed.invalid {
-        context.events.warning(&format!(
-            "server {server}: '{name}' in the list of archived WAL is no WAL file; the list forgets it, the file stays"
-        ));
-    }
+    archive.remove(
+        |name| removal.condemns(name),
+        |what| tell_removal(context, server, what, |name| format!("\t{name}")),
+    )?;
     Ok(())
+}
+
+/// Tells what became of a file that was to go, with the `line` of one that is gone.
+pub(in crate::ops) fn tell_removal(
+    context: &Context,
+    server: &str,
+    removal: Removal,
+    line: impl Fn(WalName) -> String,
+) {
+    match removal {
+        Removal::Gone(name) => context.events.info(&line(name)),
+        Removal::Failed(name, error) => context.events.warning(&format!(
+            "Ignoring deletion of WAL file {name} for server {server}: {error}: {}",
+            error.source
+        )),
+        Removal::Invalid(name) => context.events.warning(&format!(
+            "server {server}: '{name}' in the list of archived WAL is no WAL file; the list forgets it, the file stays"
+        )),
+    }
 }
 
 /// Removes the directory of a backup, which may be a link to where there is more room.

@@ -19,6 +19,7 @@ mod plan;
 mod tests;
 mod wal_removal;
 
+pub(super) use apply::tell_removal;
 pub use wal_removal::WalRemoval;
 
 /// What the configuration of a server says on deletions.
