@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::configuration_files::{self, ConfigurationFile};
 use super::plan::RestorePlan;
 use super::recovery_conf::{self, RecoverySettings};
 use super::request::Chosen;
-use super::settings::{self, Setting};
+use super::settings::Setting;
 use super::wal_files;
 use crate::catalog::DirectoryForm;
 use crate::ops::{CopySettings, Error, Server};
@@ -223,32 +224,41 @@ impl Restore<'_> {
     }
 
     fn neutralise_settings(&self) -> Result<Outcome, Error> {
+        let files = &self.server.context.files;
         let mut outcome = Outcome::default();
-        for file in CONFIGURATION_FILES {
-            let path = self.destination.join(file);
-            let files = &self.server.context.files;
-            let Some(content) = files.read_if_exists(&path)? else {
-                outcome.missing_files.push(file);
-                continue;
-            };
-            if file.starts_with("pg_") {
-                continue;
+        for name in CONFIGURATION_FILES {
+            if !files.exists(&self.destination.join(name))? {
+                outcome.missing_files.push(name);
             }
+        }
+        for ConfigurationFile { name, neutralised, is_main } in
+            configuration_files::read(files, self.destination, self.destination)?
+        {
             let located = |setting: Setting| ConfigurationLine {
-                file: file.to_owned(),
+                file: name.display().to_string(),
                 line: setting.line,
                 name: setting.name,
                 value: setting.value,
             };
-            let neutralised = settings::neutralise(&content);
+            let is_changed = !neutralised.changes.is_empty();
             outcome.changes.extend(neutralised.changes.into_iter().map(located));
             outcome.dangers.extend(neutralised.dangers.into_iter().map(located));
-            let mode = files.metadata(&path)?.permissions().mode() & 0o7777;
-            files.rename(&path, &self.destination.join(format!("{file}.origin")))?;
-            files.replace_durably(&path, &neutralised.content)?;
-            files.set_mode(&path, mode)?;
+            if is_main || is_changed {
+                self.replace_configuration(&self.destination.join(&name), &neutralised.content)?;
+            }
         }
         Ok(outcome)
+    }
+
+    /// Writes a configuration file anew and leaves the one of the backup beside it.
+    fn replace_configuration(&self, path: &Path, content: &[u8]) -> Result<(), Error> {
+        let files = &self.server.context.files;
+        let mode = files.metadata(path)?.permissions().mode() & 0o7777;
+        let mut origin = path.as_os_str().to_owned();
+        origin.push(".origin");
+        files.rename(path, Path::new(&origin))?;
+        files.replace_durably(path, content)?;
+        Ok(files.set_mode(path, mode)?)
     }
 
     /// Everything is on disk before `pg_control` makes it a data directory, and that before the mark goes.

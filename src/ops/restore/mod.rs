@@ -6,6 +6,7 @@
 //! PostgreSQL refuses to start on, and a mark by which the same restore may be repeated.
 
 mod apply;
+mod configuration_files;
 mod plan;
 mod recovery_conf;
 mod request;
