@@ -362,6 +362,18 @@ fn what_a_target_time_leaves_open_is_said_aloud() {
 }
 
 #[test]
+fn a_policy_that_asks_for_fewer_backups_than_the_minimum_is_raised_to_it_and_logged() {
+    let site = Site::new();
+    site.configure(&format!("[main]\n{SERVER}retention_policy = REDUNDANCY 0\nminimum_redundancy = 1\n"));
+    let listed = site.barman("list-backups main");
+    assert!(listed.contains("main 20250102T100000") && !listed.contains("OBSOLETE"), "{listed}");
+    let log = fs::read_to_string(site.path().join("log")).unwrap();
+    let warning = "WARNING: server 'main': the retention policy 'REDUNDANCY 0' keeps fewer backups than \
+                   minimum_redundancy = 1";
+    assert!(log.contains(warning), "{log}");
+}
+
+#[test]
 fn options_that_do_not_act_are_named_by_the_command_that_needs_them() {
     let site = Site::new();
     site.configure(&format!("[main]\n{SERVER}pre_delete_script = x\npost_recovery_script = y\n"));

@@ -17,10 +17,11 @@ mod apply;
 mod plan;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wal_properties;
 mod wal_removal;
 
 pub(super) use apply::tell_removal;
-pub use wal_removal::WalRemoval;
 
 /// What the configuration of a server says on deletions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
