@@ -457,4 +457,6 @@ fn workers() -> usize {
 }
 
 #[cfg(test)]
+mod durability;
+#[cfg(test)]
 mod tests;
