@@ -374,6 +374,34 @@ fn a_policy_that_asks_for_fewer_backups_than_the_minimum_is_raised_to_it_and_log
 }
 
 #[test]
+fn cron_enforces_the_policy_that_lists_and_details_show() {
+    let site = Site::new();
+    site.configure(&format!("[main]\n{SERVER}retention_policy = REDUNDANCY 1\n"));
+    site.write("home/main/meta/20250104T100000-backup.info", &RECORD.replace("000000003\n", "000000004\n"));
+    site.write("home/main/base/20250104T100000/data/PG_VERSION", "16\n");
+    site.write("home/main/wals/0000000100000000/000000010000000000000003", "wal");
+    let listed = site.barman("list-backups main");
+    let is_listed = |id: &str, end: &str| listed.lines().any(|line| line.contains(id) && line.ends_with(end));
+    assert!(is_listed("20250102T100000", " - OBSOLETE") && is_listed("20250104T100000", " B"), "{listed}");
+    assert!(site.barman("show-backup main oldest").contains("Retention Policy     : OBSOLETE\n"));
+    assert!(site.barman("show-backup main latest").contains("Retention Policy     : VALID\n"));
+    let said = site.barman("cron");
+    assert!(
+        said.contains(
+            "Enforcing retention policy: removing backup 20250102T100000 for server main\n\
+         Deleting backup 20250102T100000 for server main\n\
+         Delete associated WAL segments:\n\
+         \t000000010000000000000003\n\
+         Deleted backup 20250102T100000"
+        ),
+        "{said}"
+    );
+    let left = site.barman("list-backups main --minimal");
+    assert_eq!(left, "exit code 0\n-- stdout\n20250104T100000\n20250103T100000\n");
+    assert!(!site.path().join("home/main/wals/0000000100000000").exists());
+}
+
+#[test]
 fn options_that_do_not_act_are_named_by_the_command_that_needs_them() {
     let site = Site::new();
     site.configure(&format!("[main]\n{SERVER}pre_delete_script = x\npost_recovery_script = y\n"));
