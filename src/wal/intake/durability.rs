@@ -43,7 +43,7 @@ impl Disk {
             }
             // The archive's file is then the one that came.
             "link" => {
-                assert!(!self.unsynced.contains(path), "{} is linked before its content", path.display())
+                assert!(!self.unsynced.contains(path), "{} is linked before its content", path.display());
             }
             "rename" => {
                 assert!(!self.unsynced.contains(path), "{} gets its name before its content", path.display());
