@@ -372,6 +372,72 @@ fn a_restore_that_cannot_be_is_refused() {
 }
 
 #[test]
+fn what_a_target_time_leaves_open_is_said_aloud() {
+    let restore = |time: &str| {
+        Site::new().barman(&format!("restore main latest new --tablespace fast:fast --target-time {time}"))
+    };
+    assert_snapshot!(restore("1/2/2025T10:01"), @r"
+    exit code 1
+    -- stdout
+    Starting local restore for server main using backup 20250102T100000
+    Destination directory: ~/new
+    Doing PITR. Recovery target time: '2025-01-02 10:01:00+00:00'
+    -- stderr
+    WARNING: No time zone has been specified through '--target-time' command-line option. Barman assumed the same time zone from the Barman host. That makes it 2025-01-02 10:01:00+00:00.
+    WARNING: The numbers in '1/2/2025T10:01' can be read as several dates. The one that is taken: 2 January 2025. Write the year first, like '2026-01-31', to leave no doubt.
+    ERROR: The requested target time 2025-01-02 10:01:00+00:00 is before the backup end time 2025-01-02 10:01:15.500000+00:00; that is the earliest moment that this backup can be restored to. Choose an older backup for an earlier one
+    ");
+    assert_snapshot!(restore("2025-01-02T11:00CET"), @r"
+    exit code 1
+    -- stdout
+    Starting local restore for server main using backup 20250102T100000
+    Destination directory: ~/new
+    -- stderr
+    ERROR: Unable to parse the target time parameter '2025-01-02T11:00CET': 'CET' does not mean the same to everybody; write the offset from UTC in its place, like '+01:00'
+    ");
+}
+
+#[test]
+fn a_policy_that_asks_for_fewer_backups_than_the_minimum_is_raised_to_it_and_logged() {
+    let site = Site::new();
+    site.configure(&format!("[main]\n{SERVER}retention_policy = REDUNDANCY 0\nminimum_redundancy = 1\n"));
+    let listed = site.barman("list-backups main");
+    assert!(listed.contains("main 20250102T100000") && !listed.contains("OBSOLETE"), "{listed}");
+    let log = fs::read_to_string(site.path().join("log")).unwrap();
+    let warning = "WARNING: server 'main': the retention policy 'REDUNDANCY 0' keeps fewer backups than \
+                   minimum_redundancy = 1";
+    assert!(log.contains(warning), "{log}");
+}
+
+#[test]
+fn cron_enforces_the_policy_that_lists_and_details_show() {
+    let site = Site::new();
+    site.configure(&format!("[main]\n{SERVER}retention_policy = REDUNDANCY 1\n"));
+    site.write("home/main/meta/20250104T100000-backup.info", &RECORD.replace("000000003\n", "000000004\n"));
+    site.write("home/main/base/20250104T100000/data/PG_VERSION", "16\n");
+    site.write("home/main/wals/0000000100000000/000000010000000000000003", "wal");
+    let listed = site.barman("list-backups main");
+    let is_listed = |id: &str, end: &str| listed.lines().any(|line| line.contains(id) && line.ends_with(end));
+    assert!(is_listed("20250102T100000", " - OBSOLETE") && is_listed("20250104T100000", " B"), "{listed}");
+    assert!(site.barman("show-backup main oldest").contains("Retention Policy     : OBSOLETE\n"));
+    assert!(site.barman("show-backup main latest").contains("Retention Policy     : VALID\n"));
+    let said = site.barman("cron");
+    assert!(
+        said.contains(
+            "Enforcing retention policy: removing backup 20250102T100000 for server main\n\
+         Deleting backup 20250102T100000 for server main\n\
+         Delete associated WAL segments:\n\
+         \t000000010000000000000003\n\
+         Deleted backup 20250102T100000"
+        ),
+        "{said}"
+    );
+    let left = site.barman("list-backups main --minimal");
+    assert_eq!(left, "exit code 0\n-- stdout\n20250104T100000\n20250103T100000\n");
+    assert!(!site.path().join("home/main/wals/0000000100000000").exists());
+}
+
+#[test]
 fn options_that_do_not_act_are_named_by_the_command_that_needs_them() {
     let site = Site::new();
     site.configure(&format!("[main]\n{SERVER}staging_path = /x\nprimary_conninfo = y\n"));

@@ -371,6 +371,7 @@ cases! {
     timelines_are_told_apart: "timelines",
     redundancy_is_judged: "retention-redundancy",
     a_recovery_window_is_judged: "retention-window",
+    policies_over_generated_catalogues_are_judged: "retention-generated",
     a_catalogue_of_barman_1_3_3_is_read: "seed",
     files_are_listed_by_target: "list-files",
     wal_goes_with_the_oldest_backup: "delete-in-order",

@@ -8,6 +8,8 @@ use crate::types::{BackupId, BackupStatus, RetentionPolicy, RetentionStatus, Tim
 
 mod enforce;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 pub use enforce::enforce;
@@ -36,6 +38,16 @@ pub fn judge(
     now: Timestamp,
 ) -> Result<Option<BTreeMap<BackupId, RetentionStatus>>, catalog::Error> {
     let Some(policy) = rules.policy else { return Ok(None) };
+    if let RetentionPolicy::Redundancy(count) = policy
+        && count < rules.minimum_redundancy
+    {
+        tracing::warn!(
+            "server '{}': the retention policy '{policy}' keeps fewer backups than minimum_redundancy = {}, which are \
+             kept; raise the one or lower the other",
+            catalog.layout().server,
+            rules.minimum_redundancy
+        );
+    }
     let mut keeps = BTreeMap::new();
     for info in backups {
         keeps.extend(catalog.keep(&info.id)?.map(|keep| (&info.id, keep)));

@@ -18,8 +18,10 @@ mod segment_size;
 mod target_time;
 mod timeline;
 mod timestamp;
+mod utc_offset;
 mod wal_name;
 mod wal_segment;
+mod wall_clock;
 
 pub use backup_id::BackupId;
 pub use backup_status::BackupStatus;

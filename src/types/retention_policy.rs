@@ -56,9 +56,9 @@ impl WindowUnit {
 }
 
 impl RecoveryWindow {
-    /// The length of the window.
+    /// The length of the window. One that no calendar has days for is as long as can be.
     pub fn span(self) -> TimeDelta {
-        TimeDelta::days(i64::from(self.count) * self.unit.days())
+        TimeDelta::try_days(i64::from(self.count) * self.unit.days()).unwrap_or(TimeDelta::MAX)
     }
 }
 

@@ -1,14 +1,21 @@
-use chrono::{DateTime, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+use chrono::TimeZone;
 
+use self::scan::Spelled;
 use super::Timestamp;
+use super::wall_clock::moments_of;
+
+mod date;
+mod scan;
 
 /// A moment that a person asked to restore to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TargetTime {
     /// The moment.
     pub moment: Timestamp,
-    /// What had to be assumed to understand it.
+    /// What had to be assumed about its time zone.
     pub assumed: Assumed,
+    /// Whether the numbers of the date could be meant in another order: `1/2/2026`, `26-01-02`.
+    pub is_order_assumed: bool,
 }
 
 /// What the text left open.
@@ -31,111 +38,43 @@ pub enum TargetTimeError {
     /// A part is missing that must not be guessed.
     #[error("{0} is missing; write the whole moment, like '2026-01-31 10:00:00+01:00'")]
     Partial(&'static str),
+    /// No calendar or clock has it: the 30th of February, 25 o'clock.
+    #[error("there is no such {0}; write the moment like '2026-01-31 10:00:00+01:00'")]
+    Impossible(&'static str),
+    /// The date is not that day of the week.
+    #[error("that day is a {0}; correct the date, or leave out the day of the week")]
+    WrongWeekday(&'static str),
+    /// A word in the place of an offset. `CST` and `IST` are several zones; `UTC+3` lies west of Greenwich to some
+    /// programs and east of it to others.
+    #[error(
+        "'{0}' does not mean the same to everybody; write the offset from UTC in its place, like '+01:00'"
+    )]
+    ZoneName(String),
     /// No clock of the zone ever showed it.
     #[error("the clocks of this host's time zone skip that moment; write it with its offset, like '+01:00'")]
     Skipped,
 }
 
-/// Understands a moment as people write it: ISO 8601 with blank or `T`, compact digits, day and month names.
+/// Understands a moment as people and programs write it: ISO 8601 in all its spellings, the dates of e-mail and of
+/// `ctime(3)`, names of months, am and pm.
 ///
 /// A text without offset is read in `zone`. A part that is missing is never guessed, since a restore to the wrong
-/// moment loses data: `10:00` and `Jan 5` are refused.
+/// moment loses data: `10:00` and `Jan 5` are refused. Only a time of day may be left out; a date means its first
+/// moment, to Barman's users and to PostgreSQL.
 pub fn parse_target_time<Z: TimeZone>(text: &str, zone: &Z) -> Result<TargetTime, TargetTimeError> {
-    let text = text.trim();
-    let (rest, offset) = split_offset(text);
-    let naive = parse_naive(rest)?;
-    match offset {
+    let Spelled { wall, offset, is_order_assumed } = scan::read(text)?;
+    let (moment, assumed) = match offset {
         Some(offset) => {
-            let moment = offset.from_local_datetime(&naive).single().ok_or(TargetTimeError::Unknown)?;
-            Ok(TargetTime { moment, assumed: Assumed::Nothing })
+            let moment = offset.from_local_datetime(&wall).single().ok_or(TargetTimeError::Unknown)?;
+            (moment, Assumed::Nothing)
         }
-        None => match zone.from_local_datetime(&naive) {
-            LocalResult::Single(moment) => Ok(assumed(&moment, Assumed::LocalZone)),
-            LocalResult::Ambiguous(first, _) => Ok(assumed(&first, Assumed::FirstOfTwo)),
-            LocalResult::None => Err(TargetTimeError::Skipped),
+        None => match moments_of(wall, zone)[..] {
+            [] => return Err(TargetTimeError::Skipped),
+            [moment] => (moment, Assumed::LocalZone),
+            [first, ..] => (first, Assumed::FirstOfTwo),
         },
-    }
-}
-
-fn assumed<Z: TimeZone>(moment: &DateTime<Z>, assumed: Assumed) -> TargetTime {
-    TargetTime { moment: moment.fixed_offset(), assumed }
-}
-
-/// Cuts `Z`, `UTC`, `+02`, `+0200` or `+02:00` off the end of a text that has a time of day.
-fn split_offset(text: &str) -> (&str, Option<chrono::FixedOffset>) {
-    let utc = chrono::FixedOffset::east_opt(0);
-    for name in ["Z", "z", "UTC", "GMT"] {
-        if let Some(rest) =
-            text.strip_suffix(name).filter(|rest| rest.ends_with(|c: char| c.is_ascii_digit() || c == ' '))
-        {
-            return (rest.trim_end(), utc);
-        }
-    }
-    // A sign can only be an offset behind a time of day; in a date alone it separates the parts.
-    let time_begins = text.find(':').or_else(|| text.find('T')).unwrap_or(text.len());
-    match text.rfind(['+', '-']).filter(|at| *at > time_begins) {
-        Some(at) => match parse_offset(&text[at..]) {
-            Some(offset) => (text[..at].trim_end(), Some(offset)),
-            None => (text, None),
-        },
-        None => (text, None),
-    }
-}
-
-fn parse_offset(text: &str) -> Option<chrono::FixedOffset> {
-    let (sign, digits) = match text.split_at_checked(1)? {
-        ("+", digits) => (1, digits),
-        ("-", digits) => (-1, digits),
-        _ => return None,
     };
-    let (hours, minutes) = match digits.split_once(':') {
-        Some((hours, minutes)) if minutes.len() == 2 => (hours, minutes),
-        Some(_) => return None,
-        None if digits.len() == 4 => digits.split_at_checked(2)?,
-        None => (digits, "0"),
-    };
-    let number =
-        |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<i32>().ok()).flatten();
-    let (hours, minutes) =
-        (number(hours).filter(|_| hours.len() <= 2)?, number(minutes).filter(|m| *m < 60)?);
-    chrono::FixedOffset::east_opt(sign * (hours * 3600 + minutes * 60))
-}
-
-const DATE_TIMES: [&str; 13] = [
-    "%Y-%m-%d %H:%M:%S%.f",
-    "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%dT%H:%M",
-    "%Y/%m/%d %H:%M:%S%.f",
-    "%Y/%m/%d %H:%M",
-    "%Y%m%dT%H%M%S%.f",
-    "%Y%m%d %H:%M:%S%.f",
-    "%a %b %d %H:%M:%S %Y",
-    "%a, %d %b %Y %H:%M:%S",
-    "%b %d %Y %H:%M:%S%.f",
-    "%d %b %Y %H:%M:%S%.f",
-    "%b %d, %Y %H:%M:%S%.f",
-];
-const SHORT_TIMES: [&str; 3] = ["%b %d %Y %H:%M", "%d %b %Y %H:%M", "%b %d, %Y %H:%M"];
-const DATES: [&str; 6] = ["%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%b %d %Y", "%d %b %Y", "%b %d, %Y"];
-const TIMES: [&str; 2] = ["%H:%M:%S%.f", "%H:%M"];
-
-fn parse_naive(text: &str) -> Result<NaiveDateTime, TargetTimeError> {
-    let mut date_times = DATE_TIMES.iter().chain(&SHORT_TIMES);
-    if let Some(found) = date_times.find_map(|format| NaiveDateTime::parse_from_str(text, format).ok()) {
-        return Ok(found);
-    }
-    // A date alone means its first moment, to Barman's users and to PostgreSQL.
-    if let Some(date) = DATES.iter().find_map(|format| NaiveDate::parse_from_str(text, format).ok()) {
-        return Ok(date.and_time(NaiveTime::MIN));
-    }
-    if TIMES.iter().any(|format| NaiveTime::parse_from_str(text, format).is_ok()) {
-        return Err(TargetTimeError::Partial("the date"));
-    }
-    let without_year = ["%b %d", "%d %b"]
-        .iter()
-        .any(|format| NaiveDate::parse_from_str(&format!("{text} 2024"), &format!("{format} %Y")).is_ok());
-    Err(if without_year { TargetTimeError::Partial("the year") } else { TargetTimeError::Unknown })
+    Ok(TargetTime { moment, assumed, is_order_assumed })
 }
 
 #[cfg(test)]
@@ -144,9 +83,12 @@ mod tests {
     use chrono::{FixedOffset, Local};
     use proptest::prelude::*;
 
+    fn read(text: &str) -> Result<TargetTime, TargetTimeError> {
+        parse_target_time(text, &FixedOffset::east_opt(3600).unwrap())
+    }
+
     fn at(text: &str) -> Result<String, TargetTimeError> {
-        let zone = FixedOffset::east_opt(3600).unwrap();
-        parse_target_time(text, &zone).map(|target| target.moment.to_string())
+        read(text).map(|target| target.moment.to_string())
     }
 
     #[test]
@@ -161,7 +103,9 @@ mod tests {
             ("2026-11-22 11:45 UTC", "2026-11-22 11:45:00 +00:00"),
             ("2026-11-22", "2026-11-22 00:00:00 +01:00"),
             ("Sun Nov 22 11:45:55 2026", "2026-11-22 11:45:55 +01:00"),
+            ("Sun Nov 22 11:45:55 2026 -0300", "2026-11-22 11:45:55 -03:00"),
             ("Nov 22 2026 11:45", "2026-11-22 11:45:00 +01:00"),
+            ("22nd of November, 2026, at 11:45 p.m.", "2026-11-22 23:45:00 +01:00"),
         ];
         for (text, moment) in cases {
             assert_eq!(at(text).as_deref(), Ok(moment), "{text}");
@@ -170,18 +114,60 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_not_guessed() {
-        assert_eq!(at("10:00"), Err(TargetTimeError::Partial("the date")));
-        assert_eq!(at("Jan 5"), Err(TargetTimeError::Partial("the year")));
-        assert_eq!(at("gibberish"), Err(TargetTimeError::Unknown));
-        assert_eq!(at("2026-13-01 00:00:00"), Err(TargetTimeError::Unknown));
-        assert_eq!(at("2026-01-01 00:00:00+25:99"), Err(TargetTimeError::Unknown));
+        let cases = [
+            ("10:00", "the date"),
+            ("Sunday 10:00", "the date"),
+            ("Jan 5", "the year"),
+            ("5/1 10:00", "the year"),
+            ("2026-01", "the day"),
+            ("Jan 2026 10:00", "the day"),
+            ("2026", "the day and the month"),
+        ];
+        for (text, missing) in cases {
+            assert_eq!(at(text), Err(TargetTimeError::Partial(missing)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_moment_is_refused_with_the_reason() {
+        let cases = [
+            ("", TargetTimeError::Unknown),
+            ("gibberish", TargetTimeError::Unknown),
+            ("tomorrow 10:00", TargetTimeError::Unknown),
+            ("2026-01-01 00:00:00+25:99", TargetTimeError::Unknown),
+            ("2026-01-01 10:00 11:00", TargetTimeError::Unknown),
+            ("2026-01-01 2026-01-02 10:00", TargetTimeError::Unknown),
+            ("2026-01-01 -1:00", TargetTimeError::Unknown),
+            ("2026-01-01T", TargetTimeError::Unknown),
+            ("260101", TargetTimeError::Unknown),
+            ("2026-13-01 00:00:00", TargetTimeError::Impossible("day")),
+            ("2026-02-29", TargetTimeError::Impossible("day")),
+            ("2026-01-01 24:00", TargetTimeError::Impossible("time of day")),
+            ("2026-01-01 13:00 PM", TargetTimeError::Impossible("time of day")),
+            ("Mon Nov 22 2026 10:00", TargetTimeError::WrongWeekday("Sunday")),
+            ("2026-01-01 10:00 CET", TargetTimeError::ZoneName("CET".into())),
+            ("2026-01-01 10:00 Europe/Berlin", TargetTimeError::ZoneName("Europe/Berlin".into())),
+            ("2026-01-01 10:00 UTC+3", TargetTimeError::ZoneName("UTC+3".into())),
+        ];
+        for (text, why) in cases {
+            assert_eq!(at(text), Err(why), "{text}");
+        }
     }
 
     #[test]
     fn the_zone_that_was_assumed_is_told() {
-        let zone = FixedOffset::east_opt(0).unwrap();
-        assert_eq!(parse_target_time("2026-01-01 00:00:00", &zone).unwrap().assumed, Assumed::LocalZone);
-        assert_eq!(parse_target_time("2026-01-01 00:00:00+00", &zone).unwrap().assumed, Assumed::Nothing);
+        assert_eq!(read("2026-01-01 00:00:00").unwrap().assumed, Assumed::LocalZone);
+        assert_eq!(read("2026-01-01 00:00:00+00").unwrap().assumed, Assumed::Nothing);
+    }
+
+    #[test]
+    fn an_order_of_numbers_that_was_assumed_is_told() {
+        for text in ["1/2/2026", "02-01-26", "22-Nov-26", "26/11/22"] {
+            assert!(read(text).unwrap().is_order_assumed, "{text}");
+        }
+        for text in ["2026-01-02", "2026/2/1", "1/1/2026", "22.11.2026", "11/22/2026", "2 Jan 2026"] {
+            assert!(!read(text).unwrap().is_order_assumed, "{text}");
+        }
     }
 
     proptest! {
@@ -191,11 +177,30 @@ mod tests {
         }
 
         #[test]
+        fn anything_like_a_date_is_read_or_refused_without_panic(
+            text in "([0-9]{1,4}|[-+:./, TZé']|Jan|Nov|Sun|am|p\\.m\\.|h|UTC|th){0,14}",
+        ) {
+            let _ = parse_target_time(&text, &Local);
+        }
+
+        #[test]
         fn what_postgresql_writes_is_read_back(seconds in 0_i64..4_000_000_000, half_hours in -24_i32..=24) {
             let zone = FixedOffset::east_opt(half_hours * 1800).unwrap();
             let moment = zone.timestamp_opt(seconds, 0).unwrap();
             let text = moment.format("%Y-%m-%d %H:%M:%S%:z").to_string();
             prop_assert_eq!(parse_target_time(&text, &Local).unwrap().moment, moment);
+        }
+
+        #[test]
+        fn every_order_of_the_parts_means_the_same_day(seconds in 0_i64..4_000_000_000) {
+            let moment = chrono::Utc.timestamp_opt(seconds, 0).unwrap();
+            for form in [
+                "%Y-%m-%dT%H:%M:%SZ", "%Y%m%d%H%M%SZ", "%a, %d %b %Y %T GMT", "%A, %B %d, %Y %I:%M:%S %p UTC",
+                "%T %d %b %Y Z", "%m/%d/%Y %T Z", "%c +00:00",
+            ] {
+                let text = moment.format(form).to_string();
+                prop_assert_eq!(parse_target_time(&text, &Local).map(|it| it.moment), Ok(moment.fixed_offset()), "{}", text);
+            }
         }
     }
 }

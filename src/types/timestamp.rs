@@ -1,6 +1,8 @@
 use chrono::{DateTime, Datelike, Duration, FixedOffset, NaiveDate, NaiveDateTime, Offset, TimeZone};
 
 use super::ParseError;
+use super::utc_offset::parse_utc_offset;
+use super::wall_clock::moments_of;
 
 /// A moment with the offset it was written with, as PostgreSQL and the catalogue give it.
 pub type Timestamp = DateTime<FixedOffset>;
@@ -47,32 +49,10 @@ fn split_offset(text: &str) -> (&str, Option<FixedOffset>) {
     }
     // A `-` also stands between year, month and day: only behind a time of day is it a sign.
     let sign = text.find(':').and_then(|colon| Some(colon + text[colon..].find(['+', '-'])?));
-    match sign.and_then(|at| Some((&text[..at], parse_offset(&text[at..])?))) {
+    match sign.and_then(|at| Some((&text[..at], parse_utc_offset(&text[at..])?))) {
         Some((wall, offset)) => (wall, Some(offset)),
         None => (text, None),
     }
-}
-
-fn parse_offset(text: &str) -> Option<FixedOffset> {
-    let (sign, digits) = match text.split_at_checked(1)? {
-        ("+", rest) => (1, rest),
-        ("-", rest) => (-1, rest),
-        _ => return None,
-    };
-    let two = |at: usize| two_digits(digits.get(at..at + 2)?);
-    let colon = |at: usize| digits.as_bytes()[at] == b':';
-    let (hours, minutes, seconds) = match digits.len() {
-        2 => (two(0)?, 0, 0),
-        4 => (two(0)?, two(2)?, 0),
-        5 if colon(2) => (two(0)?, two(3)?, 0),
-        8 if colon(2) && colon(5) => (two(0)?, two(3)?, two(6)?),
-        _ => return None,
-    };
-    FixedOffset::east_opt(sign * (hours * 3600 + minutes * 60 + seconds))
-}
-
-fn two_digits(text: &str) -> Option<i32> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 fn parse_wall_clock(text: &str) -> Option<NaiveDateTime> {
@@ -95,7 +75,7 @@ fn parse_wall_clock(text: &str) -> Option<NaiveDateTime> {
 /// The moment at which clocks in `zone` show `wall`: the first of two, and one hour later for a time that is
 /// left out in spring, when the clocks are put forward.
 fn in_zone(wall: NaiveDateTime, zone: &impl TimeZone) -> Option<Timestamp> {
-    let at = |wall: NaiveDateTime| zone.from_local_datetime(&wall).earliest().map(|at| at.fixed_offset());
+    let at = |wall: NaiveDateTime| moments_of(wall, zone).first().copied();
     at(wall).or_else(|| Some(at(wall - Duration::hours(1))? + Duration::hours(1)))
 }
 

@@ -43,6 +43,11 @@ impl Catalogue {
         self.index.set_complete(is_complete);
     }
 
+    /// Has the index remember that any file of the archive may lack its line.
+    pub fn forget_completeness(&mut self) {
+        self.index.forget_completeness();
+    }
+
     /// The time, in seconds since 1970, up to which everything in the archive is known to have its line: that of the
     /// last change of xlog.db when it was known to be complete. `None` when that was never known of this file.
     pub fn complete_until(&self) -> Option<i64> {
@@ -159,7 +164,9 @@ impl Catalogue {
 
     /// Writes xlog.db anew without the lines that `keep` refuses. A reader, or a crash, meets the old file or the
     /// new one. Lines that are none are kept as they are.
-    pub fn rewrite(&mut self, mut keep: impl FnMut(Fields<'_>) -> bool) -> Result<(), Error> {
+    ///
+    /// Gives the old file, which can still be asked, though no name leads to it any more.
+    pub fn rewrite(&mut self, mut keep: impl FnMut(Fields<'_>) -> bool) -> Result<Self, Error> {
         let mut lines = BufReader::with_capacity(1 << 20, self.files.open(&self.path)?);
         let new = Self::create(&self.files, &self.server, &self.path, |out| {
             let mut line = Vec::new();
@@ -175,7 +182,7 @@ impl Catalogue {
         let old = std::mem::replace(self, new);
         self.index.inherit_completeness(&old.index);
         self.save_index();
-        Ok(())
+        Ok(old)
     }
 
     /// Makes xlog.db from the lines that `fill` writes, replacing the one that is there. The index is not saved yet.

@@ -499,4 +499,6 @@ fn workers() -> usize {
 }
 
 #[cfg(test)]
+mod durability;
+#[cfg(test)]
 mod tests;

@@ -7,10 +7,14 @@ use super::archive_lock::ArchiveLock;
 use super::catalogue::{Catalogue, Entries};
 use super::error::Error;
 use super::names::NameRange;
-use super::totals::{Tally, Totals};
+use super::totals::Totals;
 use super::xlogdb::XlogDbEntry;
 use crate::sys::fs;
 use crate::types::{Timeline, WalName, WalSegment};
+
+mod removal;
+
+pub use removal::Removal;
 
 /// By how much the clocks may differ that date directories and xlog.db: those of two file servers, at worst.
 const CLOCKS_DIFFER_SECS: i64 = 3600;
@@ -33,21 +37,6 @@ pub(super) struct Publication {
     pub temporary: PathBuf,
     /// Its line.
     pub entry: XlogDbEntry,
-}
-
-/// What a removal did.
-#[derive(Debug, Default)]
-pub struct Removed {
-    /// The files that are gone, ascending; of several lines of one file, one.
-    pub names: Vec<WalName>,
-    /// How many lines there were, and the bytes they spoke of.
-    pub tally: Tally,
-    /// Names in the list that no WAL file has; their lines are gone, too.
-    pub invalid: Vec<String>,
-    /// Files that could not be removed: nothing lists them any more, unless somebody attended.
-    pub failed: Vec<(WalName, fs::Error)>,
-    /// Why the rest of the files stayed, when an attendant wanted that.
-    pub stopped: Option<Error>,
 }
 
 impl<'a> OpenArchive<'a> {
@@ -237,57 +226,6 @@ impl<'a> OpenArchive<'a> {
             unlisted.iter().map(|name| self.archive.describe(*name)).collect::<Result<Vec<_>, _>>()?;
         let appended = self.catalogue.append(&entries)?;
         self.catalogue.keep(&appended, entries.len())
-    }
-
-    /// Takes the files that `is_condemned` tells out of the archive: first all their lines, then the files, one by
-    /// one; directories only when nothing is left in them. Lines that name no WAL file go, too.
-    ///
-    /// A crash leaves files that nothing lists; nothing needed is ever lost.
-    pub fn remove(
-        &mut self,
-        mut is_condemned: impl FnMut(WalName, &XlogDbEntry) -> bool,
-    ) -> Result<Removed, Error> {
-        self.catalogue.ensure_readable()?;
-        let (mut removed, mut names) = (Removed::default(), BTreeSet::new());
-        for entry in self.catalogue.entries(NameRange::new(&..))? {
-            let entry = entry?;
-            match entry.wal_name() {
-                None => removed.invalid.push(entry.name),
-                Some(name) if is_condemned(name, &entry) => {
-                    removed.tally = removed.tally + Tally { files: 1, bytes: entry.size };
-                    names.insert(name);
-                }
-                Some(_) => {}
-            }
-        }
-        if names.is_empty() && removed.invalid.is_empty() {
-            return Ok(removed);
-        }
-        self.catalogue.rewrite(|line| line.name.parse().is_ok_and(|name| !names.contains(&name)))?;
-        self.remove_files(names, &mut removed);
-        if !removed.failed.is_empty() {
-            // Listed again by the next run, and so within reach of the next removal.
-            self.lock.is_complete = false;
-            self.catalogue.set_complete(false);
-        }
-        Ok(removed)
-    }
-
-    fn remove_files(&self, names: BTreeSet<WalName>, removed: &mut Removed) {
-        let files = &self.archive.files;
-        let mut directories = BTreeSet::new();
-        for name in names {
-            let path = self.archive.path_of(name);
-            directories.insert(fs::parent(&path).to_owned());
-            match files.remove_file_if_exists(&path) {
-                Ok(()) => removed.names.push(name),
-                Err(error) => removed.failed.push((name, error)),
-            }
-        }
-        for directory in directories.iter().filter(|directory| **directory != self.archive.paths.wals_dir) {
-            // Fails while something is left in it, as it should.
-            let _ = files.remove_dir(directory);
-        }
     }
 }
 

@@ -101,6 +101,30 @@ fn a_lost_connection_fails_the_backup() {
     assert_the_next_backup_works(&mut world);
 }
 
+/// Without a backup before it, WAL before its begin is of no use: but where it begins, it never came to know.
+#[test]
+fn a_first_backup_that_fails_before_it_begins_takes_no_wal() {
+    let mut world = World::new(Version::V15);
+    let archived = world.site.indexed_wal();
+    assert!(!archived.is_empty());
+    world.pg.prepare_pgbench();
+    // The checkpoint that it begins with takes minutes when it is not asked to hurry.
+    let running = world.site.start_barman("backup main");
+    let waiting = "FROM pg_stat_activity WHERE query LIKE '%pg_backup_start%' AND pid <> pg_backend_pid()";
+    eventually("the backup waits to begin", || world.pg.sql(&format!("SELECT count(*) {waiting}")) == "1");
+    world.pg.sql(&format!("SELECT pg_terminate_backend(pid) {waiting}"));
+    assert_ne!(running.finish().code, 0);
+    let id = world.site.backups().remove(0);
+    assert_recorded_as_failed(&world, &id);
+    assert_eq!(world.site.field(&id, "begin_wal"), "None");
+    assert!(world.site.indexed_wal().starts_with(&archived));
+    for name in &archived {
+        assert!(world.site.archived(name).exists(), "{name}");
+    }
+    assert_nothing_goes_on(&world);
+    assert_the_next_backup_works(&mut world);
+}
+
 #[test]
 fn a_crash_of_postgresql_fails_the_backup() {
     if tools::testing_the_reference() {

@@ -21,6 +21,7 @@ impl Moment {
 fn every_kind_of_target_is_reached(version: Version) {
     let world = World::new(version);
     world.pg.prepare_pgbench();
+    archive_by_an_included_file_too(&world);
     let load = world.pg.pgbench();
     let id = world.backup();
     drop(load);
@@ -36,6 +37,14 @@ fn every_kind_of_target_is_reached(version: Version) {
     }
     restore_to_the_end(&world, &id);
     restore_to_the_first_consistent_moment(&world, &id);
+}
+
+/// What stands in a file that the last line of `postgresql.conf` includes goes before all that stands above.
+fn archive_by_an_included_file_too(world: &World) {
+    let included = world.pg.data().join("conf.d");
+    std::fs::create_dir(&included).unwrap();
+    std::fs::write(included.join("archive.conf"), "ARCHIVE_COMMAND 'cp %p /over/the/original/%f'\n").unwrap();
+    world.pg.configure("include_dir = 'conf.d'");
 }
 
 /// Writes on after a backup and remembers the content at each kind of target; ends with a disaster.
@@ -74,9 +83,18 @@ fn live_through_moments(world: &World) -> Vec<Moment> {
 
 /// Without a target all WAL is replayed, the disaster too, and no new timeline begins.
 fn restore_to_the_end(world: &World, id: &str) {
-    let mut pg = world.restore(id, "end", "").start();
+    let restored = world.restore(id, "end", "");
+    restored
+        .outcome
+        .clone()
+        .says("conf.d/archive.conf line 2: archive_command = false")
+        .says("include_dir = 'conf.d'");
+    let mut pg = restored.start();
     assert_eq!(pg.contents(), world.pg.contents());
     assert_eq!(pg.timeline(), 1);
+    let archiving =
+        "SELECT setting FROM pg_file_settings WHERE name = 'archive_command' ORDER BY seqno DESC LIMIT 1";
+    assert_eq!(pg.sql(archiving), "false", "the restored server archives into the archive of the original");
     assert_tablespace_moved(&pg, world, "end");
     pg.stop_and_verify_pages();
 }
@@ -130,6 +148,7 @@ fn a_promoted_server_goes_on_in_the_same_archive(version: Version) {
     let restored = [
         ("first-to-its-end", &first, "", &end_of_first),
         ("first-on-1", &first, "--target-tli 1 --target-action promote", &end_of_first),
+        ("first-on-its-own", &first, "--target-tli current --target-action promote", &end_of_first),
         ("first-across", &first, "--target-tli 2 --target-action promote", &end_of_second),
         ("first-to-latest", &first, "--target-tli latest --target-action promote", &end_of_second),
         ("second-on-2", &second, "--target-tli 2 --target-action promote", &end_of_second),

@@ -6,6 +6,7 @@ use super::BackupOptions;
 use super::nudge::Nudges;
 use crate::catalog::{BackupInfo, Loaded};
 use crate::config::HookEvent;
+use crate::ops::delete::tell_removal;
 use crate::ops::hooks::{self, BackupFacts, Scripts, Subject};
 use crate::ops::{Error, Server, archive_wal, check_backup};
 use crate::sys::Lock;
@@ -129,11 +130,9 @@ pub fn drop_wal_before(server: &Server<'_>, backup: &BackupInfo) -> Result<(), E
         server.info("'worm_mode' is enabled, skip purging of unused WAL files.");
         return Ok(());
     }
-    let removed = hooks::remove_wal(&server.context, Scripts::of(server), open, is_useless)?;
-    for name in removed.names {
-        server.info(format!("\t{name} from server {} has been removed", server.name()));
-    }
-    match removed.stopped {
+    let line = |name: WalName| format!("\t{name} from server {} has been removed", server.name());
+    let tell = |what| tell_removal(&server.context, server.name(), what, line);
+    match hooks::remove_wal(&server.context, Scripts::of(server), open, is_useless, tell)? {
         // It only takes room: no reason for a backup to fail.
         Some(wal::Error::Stopped { reason, .. }) => {
             server.warning(format!("The rest of this WAL of server {} stays: {reason}", server.name()));

@@ -1,14 +1,16 @@
 //! Deletes one backup, in the order that a crash may interrupt anywhere.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{Asker, Settings, WalRemoval};
+use super::wal_removal::{Situation, WalRemoval};
+use super::{Asker, Settings};
 use crate::catalog::{BackupInfo, BackupKind, Catalog, Keep, Loaded};
 use crate::ops::hooks::{self, Scripts};
 use crate::ops::{Error, disk_use, tell};
 use crate::sys::{Context, fs};
-use crate::types::{BackupId, BackupStatus, HumanDuration, ctime_text};
-use crate::wal::{Archive, OpenArchive};
+use crate::types::{BackupStatus, HumanDuration, Timeline, WalName, ctime_text};
+use crate::wal::{Archive, OpenArchive, Removal, TimelineHistory};
 
 /// What the record says while the backup is being deleted, and afterwards if that is interrupted.
 const BEGUN: &str = "deletion has begun and is not finished";
@@ -25,7 +27,7 @@ pub(super) fn delete(
     asker: Asker,
 ) -> Result<(), Error> {
     let (server, id, started) = (catalog.layout().server.clone(), &info.id, context.clock.now());
-    let removal = plan_wal_removal(context, catalog, settings, info, asker)?;
+    let removal = plan_wal_removal(context, catalog, archive, settings, info, asker)?;
     let open = removal.as_ref().map(|_| open_archive(archive)).transpose()?;
     catalog.mark_deletion(id)?;
     context.events.info(&format!("Deleting backup {id} for server {server}"));
@@ -50,19 +52,27 @@ pub(super) fn delete(
 fn plan_wal_removal(
     context: &Context,
     catalog: &Catalog,
+    archive: &Archive,
     settings: Settings<'_>,
     info: &BackupInfo,
     asker: Asker,
 ) -> Result<Option<WalRemoval>, Error> {
     let Loaded { backups, errors } = catalog.load();
-    let mut kept_for_themselves = Vec::new();
+    let mut standalone = BTreeSet::new();
     for other in &backups {
         if catalog.keep(&other.id)? == Some(Keep::Standalone) {
-            kept_for_themselves.push(&other.id);
+            standalone.insert(other.id.clone());
         }
     }
-    let keep = |id: &BackupId| kept_for_themselves.contains(&id).then_some(Keep::Standalone);
-    let removal = WalRemoval::plan(info, &backups, keep, settings.is_concurrent, asker);
+    let histories = load_histories(archive, &backups)?;
+    let situation = Situation {
+        backups: &backups,
+        standalone: &standalone,
+        histories: &histories,
+        is_concurrent: settings.is_concurrent,
+        asker,
+    };
+    let removal = WalRemoval::plan(info, &situation);
     if errors.is_empty() || removal.is_none() {
         return Ok(removal);
     }
@@ -74,6 +84,19 @@ fn plan_wal_removal(
         catalog.layout().server
     ));
     Ok(None)
+}
+
+/// The histories of the timelines up to the last that a backup is on: those after it have no WAL that could go.
+fn load_histories(
+    archive: &Archive,
+    backups: &[&BackupInfo],
+) -> Result<BTreeMap<Timeline, TimelineHistory>, Error> {
+    let last = backups.iter().filter_map(|info| info.begin_wal).map(|wal| wal.timeline().number()).max();
+    let mut histories = BTreeMap::new();
+    for timeline in (2..=last.unwrap_or(0)).filter_map(Timeline::new) {
+        histories.extend(archive.load_history(timeline)?.map(|history| (timeline, history)));
+    }
+    Ok(histories)
 }
 
 /// Opens the archive and makes sure that its list can be read, as long as nothing is changed yet.
@@ -91,22 +114,28 @@ fn remove_wal(
     removal: &WalRemoval,
 ) -> Result<(), Error> {
     context.events.info("Delete associated WAL segments:");
-    let removed = hooks::remove_wal(context, scripts, archive, |name| removal.condemns(name))?;
-    for name in &removed.names {
-        context.events.info(&format!("\t{name}"));
-    }
-    for (name, error) in &removed.failed {
-        let reason = format!("{error}: {}", error.source);
-        context
-            .events
-            .warning(&format!("Ignoring deletion of WAL file {name} for server {server}: {reason}"));
-    }
-    for name in &removed.invalid {
-        context.events.warning(&format!(
+    let tell = |what| tell_removal(context, server, what, |name| format!("\t{name}"));
+    let stopped = hooks::remove_wal(context, scripts, archive, |name| removal.condemns(name), tell)?;
+    stopped.map_or(Ok(()), |stopped| Err(stopped.into()))
+}
+
+/// Tells what became of a file that was to go, with the `line` of one that is gone.
+pub(in crate::ops) fn tell_removal(
+    context: &Context,
+    server: &str,
+    removal: Removal,
+    line: impl Fn(WalName) -> String,
+) {
+    match removal {
+        Removal::Gone(name) => context.events.info(&line(name)),
+        Removal::Failed(name, error) => context.events.warning(&format!(
+            "Ignoring deletion of WAL file {name} for server {server}: {error}: {}",
+            error.source
+        )),
+        Removal::Invalid(name) => context.events.warning(&format!(
             "server {server}: '{name}' in the list of archived WAL is no WAL file; the list forgets it, the file stays"
-        ));
+        )),
     }
-    removed.stopped.map_or(Ok(()), |stopped| Err(stopped.into()))
 }
 
 /// Removes the directory of a backup, which may be a link to where there is more room.

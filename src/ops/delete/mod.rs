@@ -18,9 +18,11 @@ mod apply;
 mod plan;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wal_properties;
 mod wal_removal;
 
-pub use wal_removal::WalRemoval;
+pub(super) use apply::tell_removal;
 
 /// What the configuration of a server says on deletions.
 #[derive(Clone, Copy)]

@@ -4,7 +4,7 @@ use super::{Error, Scripts, Subject, WalFacts};
 use crate::config::HookEvent;
 use crate::sys::Context;
 use crate::types::WalName;
-use crate::wal::{self, Attendant, OpenArchive, Outcome, PassingFile, Removed};
+use crate::wal::{self, Attendant, OpenArchive, Outcome, PassingFile, Removal};
 
 /// Has the scripts of a server attend to its WAL files.
 pub struct WalScripts<'a> {
@@ -20,16 +20,18 @@ impl<'a> WalScripts<'a> {
     }
 }
 
-/// Removes the WAL files that `is_condemned` tells, with the scripts around each of them when there are any.
+/// Removes the WAL files that `is_condemned` tells, with the scripts around each of them when there are any, and tells
+/// `tell` what became of each. Gives the reason why the rest of them stayed, when a script wanted that.
 pub fn remove_wal(
     context: &Context,
     scripts: Scripts<'_>,
     mut archive: OpenArchive<'_>,
     is_condemned: impl Fn(WalName) -> bool,
-) -> Result<Removed, wal::Error> {
+    tell: impl FnMut(Removal),
+) -> Result<Option<wal::Error>, wal::Error> {
     match WalScripts::around(context, scripts, HookEvent::WalDelete) {
-        Some(mut scripts) => archive.remove_attended(is_condemned, &mut scripts),
-        None => archive.remove(|name, _| is_condemned(name)),
+        Some(mut scripts) => archive.remove_attended(is_condemned, &mut scripts, tell),
+        None => archive.remove(is_condemned, tell).map(|()| None),
     }
 }
 

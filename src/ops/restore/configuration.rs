@@ -3,10 +3,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::configuration_files::{self, ConfigurationFile};
 use super::host::NewFile;
 use super::plan::RestorePlan;
 use super::recovery_conf::{self, RecoverySettings};
-use super::settings::{self, Setting};
+use super::settings::Setting;
 use crate::ops::Error;
 use crate::sys::Files;
 use crate::view::ConfigurationLine;
@@ -52,35 +53,38 @@ pub fn edit(
     plan: &RestorePlan,
     wal_dir: &Path,
 ) -> Result<(Vec<Edited>, Outcome), Error> {
-    let (mut edited, outcome) = neutralise(files, data)?;
+    let (mut edited, outcome) = neutralise(files, data, &plan.chosen.destination)?;
     add_recovery_settings(&mut edited, plan, wal_dir);
     Ok((edited, outcome))
 }
 
 /// Each file without the settings that would do harm, and beside it the one that the backup has.
-fn neutralise(files: &Files, data: &Path) -> Result<(Vec<Edited>, Outcome), Error> {
+fn neutralise(files: &Files, data: &Path, destination: &Path) -> Result<(Vec<Edited>, Outcome), Error> {
     let (mut edited, mut outcome) = (Vec::new(), Outcome::default());
-    for file in CONFIGURATION_FILES {
-        let path = data.join(file);
-        let Some(content) = files.read_if_exists(&path)? else {
-            outcome.missing_files.push(file);
-            continue;
-        };
-        if file.starts_with("pg_") {
-            continue;
+    for name in CONFIGURATION_FILES {
+        if !files.exists(&data.join(name))? {
+            outcome.missing_files.push(name);
         }
+    }
+    for ConfigurationFile { name, neutralised, is_main } in
+        configuration_files::read(files, data, destination)?
+    {
+        let path = data.join(&name);
+        let name = name.to_string_lossy().into_owned();
         let located = |setting: Setting| ConfigurationLine {
-            file: file.to_owned(),
+            file: name.clone(),
             line: setting.line,
             name: setting.name,
             value: setting.value,
         };
-        let neutralised = settings::neutralise(&content);
+        let is_changed = !neutralised.changes.is_empty();
         outcome.changes.extend(neutralised.changes.into_iter().map(located));
         outcome.dangers.extend(neutralised.dangers.into_iter().map(located));
-        let mode = files.metadata(&path)?.permissions().mode() & 0o7777;
-        edited.push(Edited { name: format!("{file}.origin"), mode, content });
-        edited.push(Edited { name: file.to_owned(), mode, content: neutralised.content });
+        if is_main || is_changed {
+            let mode = files.metadata(&path)?.permissions().mode() & 0o7777;
+            edited.push(Edited { name: format!("{name}.origin"), mode, content: files.read(&path)? });
+            edited.push(Edited { name, mode, content: neutralised.content });
+        }
     }
     Ok((edited, outcome))
 }

@@ -7,6 +7,7 @@
 
 mod apply;
 mod configuration;
+mod configuration_files;
 mod host;
 mod places;
 mod plan;

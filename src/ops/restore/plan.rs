@@ -10,8 +10,8 @@ use super::request::{Chosen, RestoreRequest, TypedTarget};
 use super::wal_plan::{self, Ancestry, WalEnd, WalFacts, WalPlan};
 use crate::ops::{Error, Server};
 use crate::types::{
-    Assumed, PgVersion, RecoveryTarget, SegmentLayout, TargetAction, TargetTimeline, Timeline, Timestamp,
-    WalName, WalSegment, parse_target_time, timestamp_text,
+    Assumed, PgVersion, RecoveryTarget, SegmentLayout, TargetAction, TargetTime, TargetTimeline, Timeline,
+    Timestamp, WalName, WalSegment, parse_target_time, timestamp_text,
 };
 use crate::wal::{Archive, TimelineHistory};
 
@@ -136,21 +136,33 @@ fn resolve_target(server: &Server<'_>, typed: &TypedTarget) -> Result<RecoveryTa
             let parsed = parse_target_time(text, &Local).map_err(|why| {
                 Error::refused(format!("Unable to parse the target time parameter '{text}': {why}"))
             })?;
-            let moment = timestamp_text(parsed.moment);
-            match parsed.assumed {
-                Assumed::Nothing => {}
-                Assumed::LocalZone => server.warning(format!(
-                    "No time zone has been specified through '--target-time' command-line option. Barman assumed the \
-                     same time zone from the Barman host. That makes it {moment}."
-                )),
-                Assumed::FirstOfTwo => server.warning(format!(
-                    "The clocks of this host showed '{text}' twice, because they were set back. The first of the two \
-                     is taken: {moment}."
-                )),
-            }
+            tell_assumptions(server, text, &parsed);
             RecoveryTarget::Time(parsed.moment)
         }
     })
+}
+
+/// A moment that is not the one that was meant loses data or brings the disaster back.
+fn tell_assumptions(server: &Server<'_>, text: &str, target: &TargetTime) {
+    let moment = timestamp_text(target.moment);
+    match target.assumed {
+        Assumed::Nothing => {}
+        Assumed::LocalZone => server.warning(format!(
+            "No time zone has been specified through '--target-time' command-line option. Barman assumed the same \
+             time zone from the Barman host. That makes it {moment}."
+        )),
+        Assumed::FirstOfTwo => server.warning(format!(
+            "The clocks of this host showed '{text}' twice, because they were set back. The first of the two is \
+             taken: {moment}."
+        )),
+    }
+    if target.is_order_assumed {
+        server.warning(format!(
+            "The numbers in '{text}' can be read as several dates. The one that is taken: {}. Write the year first, \
+             like '2026-01-31', to leave no doubt.",
+            target.moment.format("%-d %B %Y")
+        ));
+    }
 }
 
 /// What PostgreSQL reads as a transaction number; on anything else it would not start.

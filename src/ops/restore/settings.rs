@@ -8,10 +8,12 @@
 const MARK: &[u8] = b"#BARMAN#";
 
 /// Settings that lose their effect, with the value that takes their place.
-const NEUTRALISED: [(&str, Option<&str>); 10] = [
+const NEUTRALISED: [(&str, Option<&str>); 11] = [
     ("archive_command", Some("false")),
     // It would archive in the place of the command.
     ("archive_library", None),
+    // It removes WAL from the archive as recovery goes on, also from that of the original.
+    ("archive_cleanup_command", None),
     ("recovery_target", None),
     ("recovery_target_name", None),
     ("recovery_target_time", None),
@@ -51,6 +53,15 @@ pub struct Setting {
     pub value: Option<String>,
 }
 
+/// Another file of settings that a file names, by its path as PostgreSQL understands it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Include {
+    /// A file.
+    File(String),
+    /// A directory: the files in it whose names end in `.conf`.
+    Directory(String),
+}
+
 /// A configuration file after its settings were looked through.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Neutralised {
@@ -60,14 +71,20 @@ pub struct Neutralised {
     pub changes: Vec<Setting>,
     /// What should be reviewed.
     pub dangers: Vec<Setting>,
+    /// The files that are read in its place, in their order.
+    pub includes: Vec<Include>,
 }
 
 /// Comments out what must not act in a restored server, and collects what should be reviewed.
 ///
 /// The content may be in any encoding: lines that are not changed stay as they are, byte for byte.
 pub fn neutralise(content: &[u8]) -> Neutralised {
-    let mut result =
-        Neutralised { content: Vec::with_capacity(content.len()), changes: vec![], dangers: vec![] };
+    let mut result = Neutralised {
+        content: Vec::with_capacity(content.len()),
+        changes: vec![],
+        dangers: vec![],
+        includes: vec![],
+    };
     let mut line_number = 0;
     for line in content.split_inclusive(|byte| *byte == b'\n') {
         line_number += 1;
@@ -90,6 +107,11 @@ pub fn neutralise(content: &[u8]) -> Neutralised {
             continue;
         }
         result.content.extend_from_slice(line);
+        match name.to_ascii_lowercase().as_str() {
+            "include" | "include_if_exists" => result.includes.push(Include::File(unquote(&value))),
+            "include_dir" => result.includes.push(Include::Directory(unquote(&value))),
+            _ => {}
+        }
         if DANGEROUS.iter().any(|dangerous| name.eq_ignore_ascii_case(dangerous)) {
             result.dangers.push(Setting { line: line_number, name, value: Some(value) });
         }
@@ -97,18 +119,37 @@ pub fn neutralise(content: &[u8]) -> Neutralised {
     result
 }
 
-/// Name and value of a line `name = value` or `name value`; the equals sign is optional in PostgreSQL.
+/// Name and value of a line `name = value`, `name value` or `name'value'`: PostgreSQL wants no equals sign, and no
+/// blank before a quote.
 fn split_setting(line: &[u8]) -> Option<(String, String)> {
     let line = String::from_utf8_lossy(line);
     let line = line.trim();
-    if line.is_empty() || line.starts_with('#') {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || "_$.".contains(c) || !c.is_ascii();
+    let end = line.find(|c| !is_of_name(c)).unwrap_or(line.len());
+    let (name, rest) = line.split_at(end);
+    if name.is_empty() {
         return None;
     }
-    let end = line.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(line.len());
-    let (name, rest) = line.split_at(end);
     let rest = rest.trim_start();
     let value = rest.strip_prefix('=').unwrap_or(rest).trim_start();
     Some((name.to_owned(), value.to_owned()))
+}
+
+/// The text that a value means: without the quotes, what they escape and the comment behind it.
+fn unquote(value: &str) -> String {
+    let Some(quoted) = value.strip_prefix('\'') else {
+        let end = value.find(|c: char| c.is_whitespace() || c == '#').unwrap_or(value.len());
+        return value[..end].to_owned();
+    };
+    let (mut text, mut rest) = (String::new(), quoted.chars().peekable());
+    while let Some(next) = rest.next() {
+        match next {
+            '\'' if rest.next_if_eq(&'\'').is_none() => break,
+            '\\' => text.extend(rest.next()),
+            other => text.push(other),
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -127,6 +168,49 @@ mod tests {
         let changes: Vec<_> =
             result.changes.iter().map(|s| (s.line, s.name.as_str(), s.value.as_deref())).collect();
         assert_eq!(changes, [(3, "archive_command", Some("false")), (4, "recovery_target_time", None)]);
+    }
+
+    #[test]
+    fn every_spelling_that_postgresql_takes_for_the_setting_is_found() {
+        for line in [
+            "ARCHIVE_COMMAND='x'",
+            "archive_command'x'",
+            "\tarchive_command\t=\t'x' # why",
+            "archive_command x",
+        ] {
+            let result = neutralise(line.as_bytes());
+            assert_eq!(result.changes.len(), 1, "{line}");
+            assert!(result.content.starts_with(MARK), "{line}");
+        }
+        for line in [
+            "#archive_command = 'x'",
+            "my.archive_command = 'x'",
+            "archive_command_2 = 'x'",
+            "= archive_command",
+        ] {
+            assert_eq!(neutralise(line.as_bytes()).changes, [], "{line}");
+        }
+    }
+
+    #[test]
+    fn every_line_that_sets_it_is_commented_out_and_counted_as_it_stands_in_the_new_file() {
+        let result = neutralise(b"archive_command = 'a'\nport = 1\narchive_command = 'b'\ninclude 'x'\n");
+        let lines: Vec<usize> =
+            result.changes.iter().chain(&result.dangers).map(|setting| setting.line).collect();
+        assert_eq!(lines, [2, 5, 6]);
+        let content = String::from_utf8(result.content).unwrap();
+        assert_eq!(content.lines().nth(1), Some("archive_command = false"));
+        assert_eq!(content.lines().nth(4), Some("archive_command = false"));
+    }
+
+    #[test]
+    fn the_files_that_are_read_in_its_place_are_told_in_their_order() {
+        let result = neutralise(
+            b"include = 'it''s\\' here.conf' # why\nINCLUDE_DIR conf.d# these\ninclude_if_exists '/x'\n#include 'no'",
+        );
+        let (file, directory) =
+            (|path: &str| Include::File(path.into()), Include::Directory("conf.d".into()));
+        assert_eq!(result.includes, [file("it's' here.conf"), directory, file("/x")]);
     }
 
     #[test]

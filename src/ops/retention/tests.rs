@@ -1,5 +1,4 @@
 use chrono::TimeDelta;
-use proptest::prelude::*;
 
 use super::*;
 use crate::types::parse_timestamp;
@@ -127,26 +126,5 @@ fn increments_share_the_fate_of_their_root() {
     ];
     for (backups, policy, expected) in cases {
         assert_eq!(Case::new(backups).words(policy, 0), expected, "{backups}, {policy}");
-    }
-}
-
-proptest! {
-    #[test]
-    fn never_more_goes_than_the_minimum_redundancy_allows(
-        backups in "(([1-9]|1[0-9]|2[0-9])[fwFS]? ){0,9}", minimum in 0..5_u32, count in 0..40_u32, weeks: bool,
-    ) {
-        let mut words: Vec<&str> = backups.split_whitespace().collect();
-        words.sort_by_key(|word| Case::backup(word).0.id);
-        words.dedup_by_key(|word| Case::backup(word).0.id);
-        let case = Case::new(&words.join(" "));
-        let policy = if weeks { format!("RECOVERY WINDOW OF {count} WEEKS") } else { format!("REDUNDANCY {count}") };
-        let statuses = case.statuses(&policy, minimum);
-        let obsolete = statuses.iter().filter(|status| **status == RetentionStatus::Obsolete).count();
-        let complete = case.0.iter().filter(|(info, _)| info.status == BackupStatus::Done).count();
-        prop_assert!(obsolete <= complete.saturating_sub(minimum as usize));
-        for ((info, keep), status) in case.0.iter().zip(&statuses) {
-            prop_assert_eq!(info.status == BackupStatus::Done, *status != RetentionStatus::Unjudged);
-            prop_assert!(keep.is_none() || *status != RetentionStatus::Obsolete);
-        }
     }
 }

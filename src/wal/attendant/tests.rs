@@ -54,11 +54,15 @@ fn archive(yard: &Yard, refused: Option<&str>) -> (Result<u64, String>, Vec<Stri
     (report.map(|report| report.archived).map_err(|error| error.to_string()), notes.lines)
 }
 
-/// Removes all that is archived; the names that are gone, and what was asked and told.
-fn remove_all(yard: &Yard, refused: Option<&str>) -> (Removed, Vec<String>) {
-    let (archive, mut notes) = (yard.archive(), Notes::new(yard, refused));
-    let removed = archive.open().unwrap().remove_attended(|_| true, &mut notes).unwrap();
-    (removed, notes.lines)
+/// Removes all that is archived; the names that are gone, what stopped it, and what was asked and told.
+fn remove_all(yard: &Yard, refused: Option<&str>) -> (Vec<String>, Option<Error>, Vec<String>) {
+    let (archive, mut notes, mut gone) = (yard.archive(), Notes::new(yard, refused), Vec::new());
+    let tell = |what: Removal| match what {
+        Removal::Gone(name) => gone.push(name.to_string()),
+        other => panic!("{other:?}"),
+    };
+    let stopped = archive.open().unwrap().remove_attended(|_| true, &mut notes, tell).unwrap();
+    (gone, stopped, notes.lines)
 }
 
 fn yard() -> Yard {
@@ -104,8 +108,8 @@ fn files_that_the_archive_has_are_told_apart() {
 fn each_file_is_asked_for_before_and_told_of_after_it_is_removed() {
     let yard = yard();
     archive(&yard, None).0.unwrap();
-    let (removed, notes) = remove_all(&yard, None);
-    assert_eq!((removed.names.len(), removed.stopped.is_none(), yard.listed().len()), (3, true, 0));
+    let (gone, stopped, notes) = remove_all(&yard, None);
+    assert_eq!((gone.len(), stopped.is_none(), yard.listed().len()), (3, true, 0));
     assert_eq!(notes[..2], ["before A1 in wals", "done A1 in wals (not there)"]);
     assert!(!yard.path("wals/0000000100000000").exists());
 }
@@ -114,9 +118,9 @@ fn each_file_is_asked_for_before_and_told_of_after_it_is_removed() {
 fn a_refused_file_and_those_after_it_stay_with_their_lines() {
     let yard = yard();
     archive(&yard, None).0.unwrap();
-    let (removed, _) = remove_all(&yard, Some(WALS[1]));
-    assert_eq!(removed.names.iter().map(ToString::to_string).collect::<Vec<_>>(), WALS[..1]);
-    assert!(matches!(removed.stopped, Some(Error::Stopped { .. })));
+    let (gone, stopped, _) = remove_all(&yard, Some(WALS[1]));
+    assert_eq!(gone, WALS[..1]);
+    assert!(matches!(stopped, Some(Error::Stopped { .. })));
     assert_eq!(yard.listed(), WALS[1..]);
     assert_eq!(yard.names("wals/0000000100000000"), WALS[1..]);
 }
@@ -126,6 +130,6 @@ fn a_removal_that_was_killed_is_ended_by_the_next_one() {
     let yard = yard();
     archive(&yard, None).0.unwrap();
     fs::remove_file(yard.archive().path_of(WALS[0].parse().unwrap())).unwrap();
-    assert_eq!(remove_all(&yard, None).0.names.len(), 3);
+    assert_eq!(remove_all(&yard, None).0.len(), 3);
     assert!(yard.listed().is_empty());
 }

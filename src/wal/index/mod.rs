@@ -18,7 +18,7 @@ mod lookup;
 mod record;
 
 use std::cell::OnceCell;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Seek};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -157,7 +157,9 @@ impl Index {
         older: Option<&Self>,
     ) -> Result<Self, fs::Error> {
         let mut index = Self::new(xlogdb_path);
-        let mut lines = BufReader::with_capacity(1 << 20, files.open(xlogdb_path)?);
+        // By the name there may be a newer file already.
+        let text = xlogdb.try_clone().and_then(|mut text| text.rewind().map(|()| text));
+        let mut lines = BufReader::with_capacity(1 << 20, text.at("read", xlogdb_path)?);
         let (mut line, mut start) = (Vec::new(), 0);
         while lines.read_until(b'\n', &mut line).at("read", xlogdb_path)? > 0 {
             index.add(start, &line);
@@ -179,6 +181,12 @@ impl Index {
     /// Tells whether every file of the archive has its line; each save records until when that was so.
     pub fn set_complete(&mut self, is_complete: bool) {
         self.is_complete = is_complete;
+    }
+
+    /// Tells that any file of the archive may lack its line.
+    pub fn forget_completeness(&mut self) {
+        self.is_complete = false;
+        self.header.complete_until = None;
     }
 
     /// Takes over what `older` knows of the archive.
