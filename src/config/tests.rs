@@ -288,10 +288,9 @@ fn what_this_version_cannot_do_is_said() {
 
 #[test]
 fn options_without_an_engine_are_named_when_they_would_matter() {
-    let server = main_server(
-        "primary_conninfo = x\nautogenerate_manifest = off\nslot_name = a\ncreate_slot = manual\n",
-    );
-    assert_eq!(server.without_effect(), ["primary_conninfo", "slot_name"]);
+    let server =
+        main_server("staging_path = /x\nautogenerate_manifest = off\nslot_name = a\ncreate_slot = manual\n");
+    assert_eq!(server.without_effect(), ["slot_name", "staging_path"]);
 }
 
 #[test]

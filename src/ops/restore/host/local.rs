@@ -1,3 +1,4 @@
+use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,6 +10,9 @@ use crate::ops::{Error, disk_use};
 use crate::sys::fs::PathContext;
 use crate::sys::{Context, env, fs, user};
 use crate::transfer::Endpoint;
+use crate::wal;
+
+const CHUNK_BYTES: usize = 128 << 10;
 
 /// This host.
 pub(super) struct LocalHost<'a> {
@@ -138,8 +142,23 @@ impl LocalHost<'_> {
         let (files, target) = (&self.context.files, dir.join(&file.name));
         let out = files.create(&target)?;
         files.set_mode(&target, file.mode)?;
-        io::copy(&mut file.content, &mut &out).at("write", &target)?;
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let count = file.content.read(&mut chunk).map_err(|error| unreadable(error, &file.origin))?;
+            if count == 0 {
+                break;
+            }
+            (&out).write_all(&chunk[..count]).at("write", &target)?;
+        }
         tracing::debug!("wrote '{}'", target.display());
         Ok(())
+    }
+}
+
+/// What the content of WAL has to say of itself is said as it is.
+fn unreadable(error: io::Error, origin: &Path) -> Error {
+    match error.downcast::<wal::Error>() {
+        Ok(error) => error.into(),
+        Err(source) => fs::Error { action: "read", path: origin.to_owned(), source }.into(),
     }
 }
