@@ -5,6 +5,7 @@
 
 mod app;
 mod commands;
+mod completion;
 mod exit;
 mod globals;
 pub mod help_text;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use app::App;
+pub use completion::VARIABLE as COMPLETION_VARIABLE;
 use globals::Cli;
 
 use crate::sys::env;
@@ -24,6 +26,9 @@ use crate::sys::env;
 /// Runs the program with the words of the command line.
 pub fn main() -> ExitCode {
     let words = env::args();
+    if completion::answer(&words) {
+        return ExitCode::SUCCESS;
+    }
     let cli = match Cli::try_parse_from(globals::words(words)) {
         Ok(cli) => cli,
         Err(usage) => return exit::usage(&usage),
