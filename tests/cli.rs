@@ -159,6 +159,19 @@ fn backups_are_listed_newest_first() {
 }
 
 #[test]
+fn what_happens_behind_the_scenes_is_told_on_request() {
+    let site = Site::new();
+    site.write("home/main/wals/0000000100000000/000000010000000000000003", "");
+    assert_snapshot!(site.barman("check-backup main 20250102T100000"), @"exit code 0");
+    assert_snapshot!(site.barman("-d check-backup main 20250102T100000"), @r"
+    exit code 0
+    -- stderr
+    DEBUG: Checking backup 20250102T100000 of server main
+    DEBUG: Check finished: the status of backup 20250102T100000 of server main remains DONE
+    ");
+}
+
+#[test]
 fn a_backup_is_shown_whole() {
     let site = Site::new();
     assert_snapshot!(site.barman("show-backup main latest"), @r"

@@ -36,7 +36,7 @@ fn page(command: &Command, is_program: bool) -> io::Result<Vec<u8>> {
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
-    man.render_description_section(&mut page)?;
+    description(command).to_writer(&mut page)?;
     man.render_options_section(&mut page)?;
     if is_program {
         commands(command).to_writer(&mut page)?;
@@ -50,6 +50,21 @@ fn page(command: &Command, is_program: bool) -> io::Result<Vec<u8>> {
     roff.control("SH", ["SEE ALSO"]).text([roman(SEE_ALSO)]);
     roff.to_writer(&mut page)?;
     Ok(page)
+}
+
+/// What the long help says below its first line, which is the name of the page.
+fn description(command: &Command) -> Roff {
+    let long = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
+    let mut paragraphs: Vec<&str> = long.split("\n\n").collect();
+    if paragraphs.len() > 1 {
+        paragraphs.remove(0);
+    }
+    let mut roff = Roff::new();
+    roff.control("SH", ["DESCRIPTION"]);
+    for paragraph in paragraphs {
+        roff.control("PP", []).text(roff_text::from_markdown(paragraph));
+    }
+    roff
 }
 
 fn rendered(title: &str, blocks: &[Block]) -> Roff {

@@ -6,7 +6,7 @@ use crate::ops;
 const MORE: &str = "\
 Examples:
   The entry in /etc/cron.d/barman:
-    * * * * * barman [ -x /usr/bin/barman ] && /usr/bin/barman -q cron
+    * * * * * barman /usr/bin/barman -q cron
   By hand, with what the background work says:
     barman cron --keep-descriptors
 
