@@ -8,7 +8,7 @@ use std::fmt::Write;
 use clap::builder::PossibleValue;
 use clap::{Arg, Command};
 
-use super::help_text::{Block, sections};
+use super::help_text::{Block, Section, sections};
 use crate::documents::{document_names, ensure_document, wrapped};
 
 const REGENERATE: &str = "BARMAN_UPDATE_DOCS=1 cargo test --lib cli::reference";
@@ -106,20 +106,23 @@ fn page_of(command: &mut Command) -> String {
         }
     }
     let more = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
-    for section in sections(&more) {
-        writeln!(text, "\n## {}", section.title).unwrap();
-        let mut in_list = false;
-        for block in section.blocks {
-            let is_item = matches!(block, Block::Code(..));
-            if !(is_item && in_list) {
-                text.push('\n');
-            }
-            in_list = is_item;
-            match block {
-                Block::Remark(remark) => writeln!(text, "{remark}").unwrap(),
-                Block::Code(code, meaning) => writeln!(text, "- `{code}`: {meaning}").unwrap(),
-                Block::Typed(lines) => lines.iter().for_each(|line| writeln!(text, "    {line}").unwrap()),
-            }
+    text.extend(sections(&more).iter().map(chapter));
+    text
+}
+
+fn chapter(section: &Section) -> String {
+    let mut text = format!("\n## {}\n", section.title);
+    let mut in_list = false;
+    for block in &section.blocks {
+        let is_item = matches!(block, Block::Code(..));
+        if !(is_item && in_list) {
+            text.push('\n');
+        }
+        in_list = is_item;
+        match block {
+            Block::Remark(remark) => writeln!(text, "{remark}").unwrap(),
+            Block::Code(code, meaning) => writeln!(text, "- `{code}`: {meaning}").unwrap(),
+            Block::Typed(lines) => lines.iter().for_each(|line| writeln!(text, "    {line}").unwrap()),
         }
     }
     text
