@@ -12,7 +12,7 @@ const FORM: [&str; 4] = [
      installation, and gives every server what the server does not set itself. Each other section is a server. Sections \
      of servers also stand in the files `*.conf` of `configuration_files_directory`.",
     "An option is a line `name = value`. Lines that begin with `;` or `#` are comments; a line that begins with a blank \
-     continues the one before. A percent sign is written twice. The same options may be written in TOML, in a file \
+     continues the one before. A percent sign is written `%%%%`. The same options may be written in TOML, in a file \
      whose name ends in `.toml`.",
     "After a change, `barman check` says what is wrong with it; `barman show-servers` prints every value in force.",
     "The file doc/configuration.md of the program's sources says the same as this page, and more of the form.",

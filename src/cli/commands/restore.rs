@@ -12,8 +12,8 @@ use crate::types::{Lsn, TargetAction, TargetTimeline, Timeline};
 /// What the long help ends with.
 const MORE: &str = "\
 Examples:
-  Everything up to the last WAL that was archived:
-    barman restore main latest /srv/pg/restored
+  Everything up to the last WAL that was archived, then on with a timeline of its own:
+    barman restore main latest /srv/pg/restored --target-tli latest
   To the moment before a mistake, and then on as a server of its own:
     barman restore main latest /srv/pg/restored --target-time '2026-01-31 10:00:00+01:00' --target-action promote
   To a restore point, with a tablespace in another place:
@@ -26,7 +26,9 @@ Exit status:
 /// Restore a backup, to its end or to a moment after it
 ///
 /// Writes a data directory that PostgreSQL can be started on. Without a target PostgreSQL replays all WAL that is
-/// archived; with one it stops there. The backup must have ended before the target: take the newest one that did.
+/// archived and goes on with the timeline of the backup; with one it stops there and begins a new timeline, and so
+/// it does at the end of the WAL with `--target-tli latest`. Only a server with a new timeline may archive WAL
+/// beside the original. The backup must have ended before the target: take the newest one that did.
 ///
 /// Everything is looked at first: that the destination is empty and large enough, that each WAL file up to the
 /// target is archived, that the tablespaces have a place. Then the files are copied, and settings that would harm
