@@ -13,6 +13,8 @@ pub mod catalog;
 pub mod cli;
 pub mod codec;
 pub mod config;
+#[cfg(test)]
+mod documents;
 pub mod ops;
 pub mod output;
 pub mod pg;

@@ -159,6 +159,19 @@ fn backups_are_listed_newest_first() {
 }
 
 #[test]
+fn what_happens_behind_the_scenes_is_told_on_request() {
+    let site = Site::new();
+    site.write("home/main/wals/0000000100000000/000000010000000000000003", "");
+    assert_snapshot!(site.barman("check-backup main 20250102T100000"), @"exit code 0");
+    assert_snapshot!(site.barman("-d check-backup main 20250102T100000"), @r"
+    exit code 0
+    -- stderr
+    DEBUG: Checking backup 20250102T100000 of server main
+    DEBUG: Check finished: the status of backup 20250102T100000 of server main remains DONE
+    ");
+}
+
+#[test]
 fn a_backup_is_shown_whole() {
     let site = Site::new();
     assert_snapshot!(site.barman("show-backup main latest"), @r"
@@ -601,7 +614,7 @@ fn help_needs_no_configuration() {
       check-backup    Tell whether all WAL that a backup needs is archived, and record it
       cron            Do the maintenance that is due; runs every minute
       delete          Delete a backup and the WAL that only it needs
-      diagnose        Collect what somebody who is asked for help wants to know, as JSON
+      diagnose        Print all about the installation as one JSON document
       list-backups    List the backups of servers
       list-files      List the files of a backup
       list-servers    List the configured servers
@@ -629,67 +642,32 @@ fn help_needs_no_configuration() {
     Start with 'barman check SERVER': it names what is missing. 'barman COMMAND --help' explains a
     command.
     ");
-    assert_snapshot!(site.barman("restore --help"), @r"
+    assert_snapshot!(site.barman("show-backup --help"), @r"
     exit code 0
     -- stdout
-    Restore a backup, to its end or to a moment after it
+    Show all about a backup
 
-    Usage: barman restore [OPTIONS] <SERVER_NAME> <BACKUP_ID> <DESTINATION_DIRECTORY>
+    Its status, where it came from, its tablespaces, how large it is and how long it took, the WAL from
+    its begin to its end and the WAL that followed, and what the retention policy makes of it. Of a
+    failed backup it shows the reason.
+
+    Usage: barman show-backup <SERVER_NAME> <BACKUP_ID>
 
     Arguments:
-      <SERVER_NAME>            Server of the backup
-      <BACKUP_ID>              Backup: its identifier or its name, or latest, oldest, last-failed,
-                               latest-full
-      <DESTINATION_DIRECTORY>  Directory that becomes the data directory; it must be empty or not exist
+      <SERVER_NAME>
+              Server of the backup
+
+      <BACKUP_ID>
+              Backup: its identifier or its name, or latest, oldest, last-failed, latest-full
 
     Options:
-          --target-tli <TLI>
-              Timeline to follow: a number, 'current' (that of the backup) or 'latest'
-          --target-time <TIME>
-              Moment to restore to, like '2026-01-31 10:00:00+01:00'
-          --target-xid <XID>
-              Transaction to restore to
-          --target-lsn <LSN>
-              WAL position to restore to, like 0/3000138
-          --target-name <NAME>
-              Restore point to restore to, made with pg_create_restore_point()
-          --target-immediate
-              Stop as soon as the backup is consistent
-          --exclusive
-              Stop just before the target (time, transaction or position) instead of just after it
-          --target-action <ACTION>
-              What PostgreSQL does when it has reached the target [possible values: pause, shutdown,
-              promote]
-          --tablespace <NAME:LOCATION>
-              Put a tablespace into another directory
-          --remote-ssh-command <SSH_COMMAND>
-              Restore on another host: the command that reaches it, like 'ssh postgres@db2'
-          --network-compression
-              Compress what is sent to the other host
-          --no-network-compression
-              Do not compress it, although the configuration says so
-      -j, --jobs <NJOBS>
-              Number of files copied at the same time
-          --jobs-start-batch-period <SECONDS>
-              Period in seconds over which the starts of copy workers are counted
-          --jobs-start-batch-size <NJOBS>
-              Number of copy workers that may start in one such period
-          --bwlimit <KBPS>
-              Limit of the transfer in kilobytes a second, 0 for none
-          --retry-times <N>
-              How many times a copy that failed is tried again
-          --retry-sleep <SECONDS>
-              Seconds between two tries
-          --no-retry
-              Give up at the first failure, the same as --retry-times 0
       -h, --help
-              Print help
+              Print help (see a summary with '-h')
 
-    To the moment before a mistake, on a server of its own:
-      barman restore main latest /srv/pg/restored --target-time '2026-01-31 10:00:00+01:00'
-      --target-action promote
-    Without a target PostgreSQL replays all WAL that is archived. The destination is never the one of a
-    running server.
+    Examples:
+        barman show-backup main latest
+      Why the last one failed:
+        barman show-backup main last-failed
     ");
     assert_snapshot!(site.barman("check -h"), @r"
     exit code 0
@@ -705,6 +683,6 @@ fn help_needs_no_configuration() {
           --nagios                   Answer on one line for Nagios: exit code 0 when all is well, 2 when
                                      not
           --check-timeout <SECONDS>  Seconds that the checks of a server may take, 0 for no limit
-      -h, --help                     Print help
+      -h, --help                     Print help (see more with '--help')
     ");
 }

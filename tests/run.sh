@@ -35,6 +35,9 @@ needs '/usr/bin/python3 -c "import ensurepip"'    python3-venv
 needs 'command -v cc'                             gcc
 needs 'command -v pkg-config'                     pkg-config
 needs 'pkg-config --exists openssl'               libssl-dev
+needs 'command -v man'                            man-db
+needs 'command -v zsh'                            zsh
+needs 'command -v fish'                           fish
 
 if [ ${#missing[@]} -gt 0 ]; then
     note "Installing ${missing[*]}"

@@ -5,20 +5,31 @@
 
 mod app;
 mod commands;
+mod completion;
 mod exit;
 mod globals;
+pub mod help_text;
 mod logging;
+#[cfg(test)]
+mod reference;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use app::App;
+pub use completion::VARIABLE as COMPLETION_VARIABLE;
 use globals::Cli;
+
+use crate::sys::env;
 
 /// Runs the program with the words of the command line.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse_from(globals::words(crate::sys::env::args())) {
+    let words = env::args();
+    if completion::answer(&words) {
+        return ExitCode::SUCCESS;
+    }
+    let cli = match Cli::try_parse_from(globals::words(words)) {
         Ok(cli) => cli,
         Err(usage) => return exit::usage(&usage),
     };
@@ -30,4 +41,9 @@ pub fn main() -> ExitCode {
         Ok(code) => app.finish(code),
         Err(error) => app.fail(&error),
     }
+}
+
+/// The definition of the command line, from which the reference and the man pages are made.
+pub fn command() -> clap::Command {
+    Cli::command()
 }

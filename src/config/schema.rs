@@ -1,9 +1,11 @@
 //! The one table of options. Reading, checking, inheritance, `show-servers`, `barman.conf.sample` and
 //! `doc/configuration.md` all come from it.
 
+mod describe;
 mod options;
 
 use super::kind::Kind;
+pub use describe::KINDS;
 pub use options::OPTIONS;
 
 /// An option: its name, what it holds, where it may stand, and what it does.

@@ -8,8 +8,33 @@ use crate::config::{ReuseBackup, ServerConfig};
 use crate::ops::backup::{self, BackupOptions};
 use crate::types::BackupId;
 
-/// What can be typed.
+/// What the long help ends with.
+const MORE: &str = "\
+Examples:
+  The nightly backup, done when it can be restored:
+    barman backup main --wait --wait-timeout 3600
+  Before a release, with a name to find it by:
+    barman backup main --name before-release-7 --immediate-checkpoint
+  Over a line that is needed for other things, too:
+    barman backup main --bwlimit 20000 --jobs 1
+  All servers, one after the other:
+    barman backup all
+
+Exit status:
+  0  every backup was taken; one may still be WAITING_FOR_WALS
+  1  a check or a backup failed, or WAL did not arrive within '--wait-timeout'; the other servers are backed up";
+
+/// Take a base backup of a running server
+///
+/// Makes the checks of `check` first. Then PostgreSQL is told that a backup begins, its files are copied by rsync,
+/// and PostgreSQL is told that it ends; users can work all the while. The backup can be restored as soon as the WAL
+/// that was written meanwhile is archived: until then it is WAITING_FOR_WALS, afterwards DONE. Without `--wait` the
+/// program waits ten seconds for that and leaves the rest to `cron`.
+///
+/// A backup that fails or is interrupted is kept as FAILED, with the reason; `show-backup` tells it and `delete`
+/// removes it.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = MORE)]
 pub struct Args {
     /// Servers to back up, or 'all'
     #[arg(required = true, value_name = "SERVER_NAME")]

@@ -6,8 +6,31 @@ use crate::cli::app::App;
 use crate::ops::check;
 use crate::output::console;
 
-/// What can be typed.
+/// What the long help ends with.
+const MORE: &str = "\
+Examples:
+  One server, after a change:
+    barman check main
+  All servers on one line, for Nagios and its kin:
+    barman check all --nagios
+
+Exit status:
+  0  every check of every active server is OK
+  1  a check failed, or a server is unknown
+  2  with '--nagios': the same as 1, as Nagios wants it for CRITICAL
+
+The failures of a server with 'active = false' are shown and do not count.";
+
+/// Tell whether backups can be taken and WAL arrives
+///
+/// One line for each thing that a backup or a restore depends on: OK, or FAILED with what is wrong. It makes
+/// directories that are missing and archives WAL that waits; while nothing has ever been archived it also asks
+/// PostgreSQL to finish a WAL file, to see whether that arrives. Nothing else is changed.
+///
+/// Use it after every change of the configuration, and from your monitoring. The manual explains each line and its
+/// remedy (`doc/manual/monitoring.md`).
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = MORE)]
 pub struct Args {
     /// Servers to check, or 'all'
     #[arg(required = true, value_name = "SERVER_NAME")]

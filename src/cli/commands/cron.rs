@@ -2,8 +2,28 @@ use super::selection;
 use crate::cli::app::App;
 use crate::ops;
 
-/// What can be typed.
+/// What the long help ends with.
+const MORE: &str = "\
+Examples:
+  The entry in /etc/cron.d/barman:
+    * * * * * barman /usr/bin/barman -q cron
+  By hand, with what the background work says:
+    barman cron --keep-descriptors
+
+Exit status:
+  0  the work on every server was begun, or was under way
+  1  the work on a server could not be begun; failures of background work are in the log and in 'check'";
+
+/// Do the maintenance that is due; runs every minute
+///
+/// For each active server: archives the WAL that arrived, settles backups that wait for WAL, deletes what the
+/// retention policy no longer keeps, finishes deletions that were interrupted, and marks backups FAILED whose
+/// process is gone. The work on a server goes on in the background, so that a slow server does not hold up the
+/// others. A second `cron` skips servers that the first is still busy with.
+///
+/// It belongs into the crontab of user `barman`, once a minute; the Debian package brings that entry.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = MORE)]
 pub struct Args {
     /// Leave standard output and error open for the background work, to see what it says
     #[arg(long)]

@@ -2,8 +2,29 @@ use super::selection::{self, Reaction};
 use crate::cli::app::App;
 use crate::ops::delete;
 
-/// What can be typed.
+/// What the long help ends with.
+const MORE: &str = "\
+Examples:
+  The failed one from last night:
+    barman delete main last-failed
+  A certain one:
+    barman delete main 20260131T020000
+
+Exit status:
+  0  the backup is gone
+  1  it was refused or failed; the message tells why";
+
+/// Delete a backup and the WAL that only it needs
+///
+/// Removes the data of the backup and, when it is the oldest one, the WAL that no other backup needs. Files that
+/// later backups share with it by hard link stay with those. A deletion that is interrupted is finished by the next
+/// `cron`.
+///
+/// It refuses when fewer than `minimum_redundancy` backups would be left, and when the backup is kept. What a
+/// `retention_policy` no longer keeps is deleted by `cron`: this command is for single backups, a failed one for
+/// example.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = MORE)]
 pub struct Args {
     /// Server of the backup
     server_name: String,

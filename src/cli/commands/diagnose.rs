@@ -3,8 +3,20 @@ use crate::cli::globals::{IMPLEMENTATION, RELEASE};
 use crate::ops::diagnose::{self, Options};
 use crate::output::json;
 
-/// What can be typed.
+/// What the long help ends with.
+const MORE: &str = "\
+Examples:
+  For a bug report:
+    barman diagnose
+  Where does each setting come from?
+    barman diagnose --show-config-source";
+
+/// Print all about the installation as one JSON document
+///
+/// For a bug report: configuration, versions, state and catalogue of every server, without passwords. Servers that do
+/// not answer, and records that cannot be read, are told as such; it works when hardly anything else does.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = MORE)]
 pub struct Args {
     /// Tell of each setting which file it comes from
     #[arg(long)]

@@ -3,8 +3,24 @@ use crate::cli::app::App;
 use crate::ops::{Error, Server, list_backups, retention};
 use crate::output::console;
 
-/// What can be typed.
+/// What the long help ends with.
+const MORE: &str = "\
+Examples:
+    barman list-backups main
+    barman list-backups all
+  The identifiers alone, for a script:
+    barman list-backups main --minimal";
+
+/// List the backups of servers
+///
+/// One line for each backup, newest first: server, identifier, name if it has one, kind (R: rsync, F: full, I:
+/// incremental, S: snapshot), end, size, size of the WAL that followed it, and what is remarkable: a status other
+/// than DONE, or OBSOLETE by the retention policy.
+///
+/// The size counts the WAL that the backup cannot do without. OBSOLETE* is a backup that the policy would let go
+/// and `minimum_redundancy` keeps.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = MORE)]
 pub struct Args {
     /// Servers whose backups to list, or 'all'
     #[arg(required = true, value_name = "SERVER_NAME")]

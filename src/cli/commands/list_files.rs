@@ -4,8 +4,20 @@ use super::selection::{self, Reaction};
 use crate::cli::app::App;
 use crate::ops::list_files::{self, Options, Target};
 
-/// What can be typed.
+/// What the long help ends with.
+const MORE: &str = "\
+Examples:
+  Copy to tape what a restore of this backup alone needs:
+    barman list-files main latest | tar --create --files-from - --file /dev/st0
+  The WAL from this backup up to the next one:
+    barman list-files main latest --target wal";
+
+/// List the files of a backup
+///
+/// Prints absolute paths on this host, one on a line, to copy a backup elsewhere by other means. The default,
+/// `standalone`, is the smallest set that PostgreSQL can be started from.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = MORE)]
 pub struct Args {
     /// Server of the backup
     server_name: String,

@@ -3,8 +3,19 @@ use crate::cli::app::App;
 use crate::output::console;
 use crate::view;
 
-/// What can be typed.
+/// What the long help ends with.
+const MORE: &str = "\
+Examples:
+    barman list-servers
+  The names alone, for a script:
+    barman list-servers --minimal";
+
+/// List the configured servers
+///
+/// One line for each, with its description and whether it is inactive, disabled by an error in its configuration,
+/// or passive. `barman check` tells what is wrong with a disabled one.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = MORE)]
 pub struct Args {
     /// Print names only
     #[arg(long)]

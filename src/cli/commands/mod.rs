@@ -26,45 +26,29 @@ use clap::{CommandFactory, Subcommand};
 use super::app::App;
 use super::globals::Cli;
 
-/// The commands, with the names that they had before.
+/// The commands, with the names that they had before. Their help is the documentation of their arguments.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Archive the WAL files that arrived in the incoming directory
     ArchiveWal(archive_wal::Args),
-    /// Take a base backup of a running server
     Backup(Box<backup::Args>),
-    /// Tell whether backups can be taken and WAL arrives
     Check(check::Args),
-    /// Tell whether all WAL that a backup needs is archived, and record it
     CheckBackup(check_backup::Args),
-    /// Do the maintenance that is due; runs every minute
     Cron(cron::Args),
-    /// Delete a backup and the WAL that only it needs
     Delete(delete::Args),
-    /// Collect what somebody who is asked for help wants to know, as JSON
     Diagnose(diagnose::Args),
-    /// List the backups of servers
     #[command(alias = "list-backup")]
     ListBackups(list_backups::Args),
-    /// List the files of a backup
     ListFiles(list_files::Args),
-    /// List the configured servers
     #[command(alias = "list-server")]
     ListServers(list_servers::Args),
-    /// Make the list of the archived WAL anew from the files
     RebuildXlogdb(rebuild_xlogdb::Args),
-    /// Restore a backup, to its end or to a moment after it
-    #[command(alias = "recover", after_help = restore::EXAMPLE)]
+    #[command(alias = "recover")]
     Restore(Box<restore::Args>),
-    /// Show all about a backup
     #[command(alias = "show-backups")]
     ShowBackup(show_backup::Args),
-    /// Show the settings of servers and what PostgreSQL tells about itself
     #[command(alias = "show-server")]
     ShowServers(show_servers::Args),
-    /// Show the state of servers in short
     Status(status::Args),
-    /// Make PostgreSQL finish its current WAL file
     #[command(alias = "switch-xlog")]
     SwitchWal(switch_wal::Args),
 }

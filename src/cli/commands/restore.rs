@@ -11,14 +11,38 @@ use crate::ops::{self, CopySettings};
 use crate::output::console;
 use crate::types::{Lsn, TargetAction, TargetTimeline, Timeline};
 
-/// How it is mostly typed, below the options.
-pub const EXAMPLE: &str = "\
-To the moment before a mistake, on a server of its own:
-  barman restore main latest /srv/pg/restored --target-time '2026-01-31 10:00:00+01:00' --target-action promote
-Without a target PostgreSQL replays all WAL that is archived. The destination is never the one of a running server.";
+/// What the long help ends with.
+const MORE: &str = "\
+Examples:
+  Everything up to the last WAL that was archived, then on with a timeline of its own:
+    barman restore main latest /srv/pg/restored --target-tli latest
+  To the moment before a mistake, and then on as a server of its own:
+    barman restore main latest /srv/pg/restored --target-time '2026-01-31 10:00:00+01:00' --target-action promote
+  To a restore point, with a tablespace in another place:
+    barman restore main 20260131T020000 /srv/pg/restored --target-name before-release --tablespace fast:/srv/fast
+  On another host, whose account postgres this one can reach:
+    barman restore main latest /srv/pg/restored --remote-ssh-command 'ssh postgres@db2'
 
-/// What can be typed.
+Exit status:
+  0  the directory is ready; look at what the output lists before PostgreSQL is started on it
+  1  it was refused before anything was written, or failed; the message tells which";
+
+/// Restore a backup, to its end or to a moment after it
+///
+/// Writes a data directory that PostgreSQL can be started on. Without a target PostgreSQL replays all WAL that is
+/// archived and goes on with the timeline of the backup; with one it stops there and begins a new timeline, and so
+/// it does at the end of the WAL with `--target-tli latest`. Only a server with a new timeline may archive WAL
+/// beside the original. The backup must have ended before the target: take the newest one that did.
+///
+/// Everything is looked at first: that the destination is empty and large enough, that each WAL file up to the
+/// target is archived, that the tablespaces have a place. Then the files are copied, and settings that would harm
+/// are switched off, `archive_command` above all; the end of the output lists them. PostgreSQL refuses to start on
+/// a restore that did not finish; after an interruption the same command may be repeated.
+///
+/// The destination is never the directory of a running server. The page to read in an emergency is
+/// `doc/manual/recovery.md`.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = MORE)]
 pub struct Args {
     /// Server of the backup
     server_name: String,

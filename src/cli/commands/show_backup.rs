@@ -3,8 +3,20 @@ use crate::cli::app::App;
 use crate::ops::{retention, show_backup};
 use crate::output::console;
 
-/// What can be typed.
+/// What the long help ends with.
+const MORE: &str = "\
+Examples:
+    barman show-backup main latest
+  Why the last one failed:
+    barman show-backup main last-failed";
+
+/// Show all about a backup
+///
+/// Its status, where it came from, its tablespaces, how large it is and how long it took, the WAL from its begin to
+/// its end and the WAL that followed, and what the retention policy makes of it. Of a failed backup it shows the
+/// reason.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = MORE)]
 pub struct Args {
     /// Server of the backup
     server_name: String,

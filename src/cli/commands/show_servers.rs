@@ -3,8 +3,19 @@ use crate::cli::app::App;
 use crate::ops::show_server;
 use crate::output::console;
 
-/// What can be typed.
+/// What the long help ends with.
+const MORE: &str = "\
+Examples:
+    barman show-servers main
+  One setting:
+    barman show-servers main | grep retention_policy";
+
+/// Show the settings of servers and what PostgreSQL tells about itself
+///
+/// Every option with the value in force, wherever it was set, and what PostgreSQL says: version, data directory,
+/// WAL position, archiver statistics. A server that does not answer has None there. Passwords are not shown.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = MORE)]
 pub struct Args {
     /// Servers to show, or 'all'
     #[arg(required = true, value_name = "SERVER_NAME")]

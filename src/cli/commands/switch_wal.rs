@@ -3,8 +3,28 @@ use super::selection::{self, Reaction};
 use crate::cli::app::App;
 use crate::ops::switch_wal::{self, SwitchOptions};
 
-/// What can be typed.
+/// What the long help ends with.
+const MORE: &str = "\
+Examples:
+  Prove that WAL arrives:
+    barman switch-wal --force --archive main
+  Before a risky change, so that the moment before it is in the archive:
+    barman switch-wal --archive --archive-timeout 120 main
+
+Exit status:
+  0  it was done; on a standby, or without anything to ship, nothing was
+  1  PostgreSQL refused, or the file did not arrive in time";
+
+/// Make PostgreSQL finish its current WAL file
+///
+/// PostgreSQL ships a WAL file when it is full. This makes it ship the current one now, so that everything
+/// committed until now can be restored. On an idle server there may be nothing to ship; `--force` sees to it that
+/// there is.
+///
+/// With `--archive` the program also waits until the file has come and is archived: the shortest proof that WAL
+/// arrives, after setting up a server or mending it.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = MORE)]
 pub struct Args {
     /// Servers to act on, or 'all'
     #[arg(required = true, value_name = "SERVER_NAME")]
