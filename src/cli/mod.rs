@@ -26,8 +26,10 @@ pub fn main() -> ExitCode {
         Ok(app) => app,
         Err(error) => return exit::cannot_start(&error),
     };
-    match commands::run(&app, &cli) {
+    let code = match commands::run(&app, &cli) {
         Ok(code) => app.finish(code),
         Err(error) => app.fail(&error),
-    }
+    };
+    app.terminal.finish();
+    code
 }

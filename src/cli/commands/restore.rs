@@ -6,7 +6,6 @@ use super::copy_options::CopyOptions;
 use super::selection::{self, Reaction};
 use crate::cli::app::App;
 use crate::ops::restore::{self, RestoreRequest, TypedTarget};
-use crate::output::console;
 use crate::types::{Lsn, TargetAction, TargetTimeline, Timeline};
 
 /// How it is mostly typed, below the options.
@@ -88,7 +87,7 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
             copy: args.copy.settings(config),
         };
         let restored = restore::run(&app.server(config), &request)?;
-        app.terminal.answer(&console::restored(&restored));
+        app.terminal.answer(&restored);
     }
     Ok(())
 }
