@@ -43,9 +43,9 @@ impl CopyStats {
         self.duration("copy_time")
     }
 
-    /// Time before that, in which it was found out what to copy.
-    pub fn analysis_time(&self) -> Option<Duration> {
-        self.duration("analysis_time")
+    /// Time before that, in which it was found out what to copy; less than a second is not worth a word.
+    pub fn startup_time(&self) -> Option<Duration> {
+        self.duration("analysis_time").filter(|took| *took >= Duration::from_secs(1))
     }
 
     /// How many processes copied at the same time.
@@ -126,6 +126,6 @@ mod tests {
     #[test]
     fn statistics_that_say_less_answer_nothing() {
         let stats = CopyStats::from("{'copy_time': -1, 'analysis_time': None}".parse::<Literal>().unwrap());
-        assert_eq!((stats.copy_time(), stats.analysis_time(), stats.number_of_workers()), (None, None, None));
+        assert_eq!((stats.copy_time(), stats.startup_time(), stats.number_of_workers()), (None, None, None));
     }
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::exit;
-use super::globals::{Cli, Color, LogLevel};
+use super::globals::{self, Cli, Color, LogLevel};
 use super::logging;
 use crate::config::{Audience, Config, Global, MainFile, ServerConfig};
 use crate::ops::{self, Server};
-use crate::output::{Terminal, TerminalOptions};
+use crate::output::{Format, Terminal, TerminalOptions};
 use crate::pg;
 use crate::sys::log_file::LogFile;
 use crate::sys::{Cancel, Context, Events, Files, Progress, Severity, user};
@@ -109,11 +109,16 @@ fn terminal_options(cli: &Cli) -> TerminalOptions {
         Color::Always => true,
         Color::Auto => terminals,
     };
+    let format = match cli.format {
+        globals::Format::Console => Format::Console,
+        globals::Format::Json => Format::Json,
+    };
     TerminalOptions {
+        format,
         quiet: cli.quiet,
         debug: cli.debug,
         color,
-        terminal: io::stderr().is_terminal(),
+        terminal: io::stderr().is_terminal() && format == Format::Console,
         redact: pg::redact,
     }
 }

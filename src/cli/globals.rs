@@ -95,6 +95,8 @@ pub enum Color {
 pub enum Format {
     /// Text for people and for scripts that parse it.
     Console,
+    /// One JSON document when the command ends, messages included.
+    Json,
 }
 
 /// The levels of the log file, spelled as the configuration spells them.

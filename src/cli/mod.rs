@@ -37,10 +37,12 @@ pub fn main() -> ExitCode {
         Ok(app) => app,
         Err(error) => return exit::cannot_start(&error),
     };
-    match commands::run(&app, &cli) {
+    let code = match commands::run(&app, &cli) {
         Ok(code) => app.finish(code),
         Err(error) => app.fail(&error),
-    }
+    };
+    app.terminal.finish();
+    code
 }
 
 /// The definition of the command line, from which the reference and the man pages are made.

@@ -2,23 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use super::{Error, Server, live_status, python_bool};
-use crate::types::HumanDuration;
-use crate::view::ServerSettings;
+use super::{Error, Server, live_status};
+use crate::types::{HumanDuration, ctime_text};
+use crate::view::{ServerSettings, Shown};
 
 /// Collects settings and facts; facts of a PostgreSQL that does not answer are `None`.
 pub fn run(server: &Server<'_>) -> Result<ServerSettings, Error> {
     let config = server.config;
-    let mut settings: BTreeMap<String, String> = BTreeMap::new();
-    let mut add = |name: &str, value: String| settings.insert(name.to_owned(), value);
+    let mut settings: BTreeMap<String, Shown> = BTreeMap::new();
+    let mut add = |name: &str, value: Shown| settings.insert(name.to_owned(), value);
     for (name, value, _) in config.settings() {
-        add(name, value.to_string());
+        add(name, Shown { text: value.to_string(), json: value.to_shown_json() });
     }
-    add("active_model", config.active_model().unwrap_or("None").to_owned());
-    add("passive_node", python_bool(config.is_passive()).to_owned());
-    add("last_backup_maximum_age", backup_age(server)?);
-    for (name, fact) in live_status::run(server) {
-        add(name, fact.to_string());
+    let facts = [
+        ("active_model", config.active_model().into()),
+        ("passive_node", config.is_passive().into()),
+        ("last_backup_maximum_age", backup_age(server)?.into()),
+    ];
+    for (name, fact) in facts.into_iter().chain(live_status::run(server)) {
+        add(name, Shown { text: fact.to_string(), json: fact.to_json(ctime_text) });
     }
     server.context.cancel.check()?;
     Ok(ServerSettings {

@@ -1,12 +1,20 @@
 //! Answers as people and programs read them.
 //!
-//! [`console`] writes a [`view`](crate::view) as a person reads it, in Barman's lines and columns, which scripts
-//! parse, and does not know where it comes from; [`json`] writes documents for programs. [`Terminal`] is where text goes: answers to standard output;
-//! progress, warnings and errors to standard error.
+//! An [`Answer`] is a [`view`](crate::view) that knows its two forms: [`console`] writes it as a person reads it, in
+//! Barman's lines and columns, which scripts parse; [`json`] makes a part of a document of it. Neither knows where
+//! it comes from. [`Terminal`] is where it goes: answers to standard output; progress, warnings and errors to
+//! standard error, or all together into the one JSON document.
 
+mod answer;
 pub mod console;
 pub mod json;
 mod progress_line;
 mod terminal;
 
-pub use terminal::{Terminal, TerminalOptions};
+pub use answer::{Answer, BackupIds, Diagnosis, Servers};
+pub use terminal::{Format, Terminal, TerminalOptions};
+
+/// Writes a share of one as `12.34%`.
+fn percent(share: f64) -> String {
+    format!("{:.2}%", share * 100.0)
+}

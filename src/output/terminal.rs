@@ -7,12 +7,25 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::answer::Answer;
+use super::json::Document;
 use super::progress_line::ProgressLine;
 use crate::sys::{Events, Progress, Severity};
+
+/// The form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Text, as it comes.
+    Console,
+    /// One JSON document, when the command ends.
+    Json,
+}
 
 /// What the command line decided about output.
 #[derive(Debug, Clone, Copy)]
 pub struct TerminalOptions {
+    /// The form of the output.
+    pub format: Format,
     /// Leave out information and progress.
     pub quiet: bool,
     /// Show debug messages.
@@ -30,6 +43,8 @@ pub struct Terminal {
     options: TerminalOptions,
     failed: AtomicBool,
     progress: Mutex<Option<ProgressLine>>,
+    /// What is to be printed at the end, in JSON.
+    document: Option<Mutex<Document>>,
 }
 
 impl Terminal {
@@ -40,6 +55,7 @@ impl Terminal {
             options,
             failed: AtomicBool::new(false),
             progress: Mutex::new(draws.then(ProgressLine::default)),
+            document: (options.format == Format::Json).then(Mutex::default),
         }
     }
 
@@ -53,39 +69,54 @@ impl Terminal {
         self.failed.store(true, Ordering::Relaxed);
     }
 
-    /// Prints an answer: lines without prefix that `--quiet` leaves out.
-    ///
-    /// That nobody reads on (`barman list-files … | head`) is not an error.
-    pub fn answer(&self, text: &str) {
-        if !self.options.quiet {
-            let text = (self.options.redact)(text);
-            self.undisturbed(|| drop(io::stdout().lock().write_all(text.as_bytes())));
+    /// Gives an answer, which `--quiet` leaves out.
+    pub fn answer(&self, answer: &(impl Answer + ?Sized)) {
+        if !self.noted(|document| answer.add_to(document)) {
+            self.print(&answer.text(self.options.color));
         }
     }
 
-    /// Prints an answer in which there is no password, byte for byte.
-    pub fn answer_exactly(&self, text: &str) {
-        if !self.options.quiet {
-            self.undisturbed(|| drop(io::stdout().lock().write_all(text.as_bytes())));
-        }
+    /// Prints text that stands for itself in every format, such as help.
+    pub fn print_text(&self, text: &str) {
+        self.print(text);
     }
 
-    /// Prints an answer that monitoring waits for, also with `--quiet`.
-    pub fn answer_always(&self, text: &str) {
+    /// Prints an answer that monitoring waits for, in every format and also with `--quiet`.
+    pub fn print_always(&self, text: &str) {
         self.undisturbed(|| drop(io::stdout().lock().write_all(text.as_bytes())));
     }
 
-    /// Prints a path on a line of its own, byte for byte.
+    /// Gives a path, to people on a line of its own, byte for byte.
     pub fn answer_path(&self, path: &Path) {
-        if !self.options.quiet {
+        if !self.noted(|document| document.say("_INFO", &path.display().to_string())) && !self.options.quiet {
             let line = [path.as_os_str().as_bytes(), b"\n"].concat();
             self.undisturbed(|| drop(io::stdout().lock().write_all(&line)));
         }
     }
 
-    /// Whether words that matter to monitoring are coloured: `OK` green, `FAILED` red.
-    pub fn colors(&self) -> bool {
-        self.options.color
+    /// Prints the JSON document, when that is the format; the last thing that a command does.
+    pub fn finish(&self) {
+        if let Some(document) = &self.document
+            && !self.options.quiet
+        {
+            let document = std::mem::take(&mut *document.lock().unwrap_or_else(PoisonError::into_inner));
+            drop(io::stdout().lock().write_all(document.write(self.options.redact).as_bytes()));
+        }
+    }
+
+    /// Lets `note` put something into the JSON document; `false` when there is none.
+    fn noted(&self, note: impl FnOnce(&mut Document)) -> bool {
+        let Some(document) = &self.document else { return false };
+        note(&mut document.lock().unwrap_or_else(PoisonError::into_inner));
+        true
+    }
+
+    /// Prints text that `--quiet` leaves out. That nobody reads on (`barman list-files … | head`) is no error.
+    fn print(&self, text: &str) {
+        if !self.options.quiet {
+            let text = (self.options.redact)(text);
+            self.undisturbed(|| drop(io::stdout().lock().write_all(text.as_bytes())));
+        }
     }
 
     fn to_stderr(&self, color: Option<u8>, prefix: &str, text: &str) {
@@ -108,15 +139,24 @@ impl Terminal {
 
 impl Events for Terminal {
     fn say(&self, severity: Severity, text: &str) {
+        if severity == Severity::Error {
+            self.mark_failed();
+        }
+        let kind = match severity {
+            Severity::Debug if !self.options.debug => return,
+            Severity::Debug => "_DEBUG",
+            Severity::Info => "_INFO",
+            Severity::Warning => "_WARNING",
+            Severity::Error => "_ERROR",
+        };
+        if self.noted(|document| document.say(kind, text)) {
+            return;
+        }
         match severity {
-            Severity::Debug if self.options.debug => self.to_stderr(None, "DEBUG: ", text),
-            Severity::Debug => {}
-            Severity::Info => self.answer(&format!("{text}\n")),
+            Severity::Debug => self.to_stderr(None, "DEBUG: ", text),
+            Severity::Info => self.print(&format!("{text}\n")),
             Severity::Warning => self.to_stderr(Some(33), "WARNING: ", text),
-            Severity::Error => {
-                self.mark_failed();
-                self.to_stderr(Some(31), "ERROR: ", text);
-            }
+            Severity::Error => self.to_stderr(Some(31), "ERROR: ", text),
         }
     }
 

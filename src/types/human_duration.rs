@@ -12,6 +12,11 @@ impl HumanDuration {
     pub const fn from_secs(seconds: i64) -> Self {
         Self { seconds }
     }
+
+    /// Its whole seconds.
+    pub const fn seconds(self) -> i64 {
+        self.seconds
+    }
 }
 
 impl From<Duration> for HumanDuration {

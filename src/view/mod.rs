@@ -8,10 +8,10 @@ mod server_settings;
 mod server_status;
 mod servers;
 
-pub use backup_details::{AvailableDetails, BackupDetails, Chain, WalUse};
+pub use backup_details::{AvailableDetails, BackupDetails, Chain, Saved, WalUse};
 pub use backup_list::{AvailableRow, BackupList, BackupRow};
 pub use checks::{Check, CheckReport};
 pub use restored::{ConfigurationLine, Restored};
-pub use server_settings::ServerSettings;
+pub use server_settings::{ServerSettings, Shown};
 pub use server_status::{ServerStatus, StatusLine};
 pub use servers::Listed;

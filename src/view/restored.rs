@@ -1,4 +1,4 @@
-use crate::types::HumanDuration;
+use crate::types::{HumanDuration, Timestamp};
 
 /// A line of a configuration file of the restored server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub struct Restored {
     pub dangers: Vec<ConfigurationLine>,
     /// Configuration files that the backup does not have.
     pub missing_files: Vec<&'static str>,
-    /// When the restore began, with its offset.
-    pub start_time: String,
+    /// When the restore began.
+    pub start_time: Timestamp,
     /// How long it took.
     pub elapsed: HumanDuration,
 }

@@ -12,3 +12,15 @@ pub struct Listed<'a> {
     /// Whether it copies another Barman's.
     pub passive: bool,
 }
+
+impl Listed<'_> {
+    /// The word about its state that follows the description; empty for a server in ordinary service.
+    pub fn state(&self) -> &'static str {
+        match self {
+            Self { active: false, .. } => " (inactive)",
+            Self { disabled: true, .. } => " (WARNING: disabled)",
+            Self { passive: true, .. } => " (Passive)",
+            _ => "",
+        }
+    }
+}

@@ -57,13 +57,13 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<ExitCode> {
         }
         let report = check::run(&app.server(config), timeout)?;
         if !args.nagios {
-            app.terminal.answer(&console::checks(&report, app.terminal.colors()));
+            app.terminal.answer(&report);
         }
         reports.push(report);
     }
     if args.nagios {
         let (text, code) = console::nagios(&reports, app.terminal.failed());
-        app.terminal.answer_always(&text);
+        app.terminal.print_always(&text);
         return Ok(ExitCode::from(code));
     }
     if reports.iter().any(|report| report.active && !report.passed()) {

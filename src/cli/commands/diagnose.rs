@@ -1,7 +1,7 @@
 use crate::cli::app::App;
 use crate::cli::globals::{IMPLEMENTATION, RELEASE};
 use crate::ops::diagnose::{self, Options};
-use crate::output::json;
+use crate::output::Diagnosis;
 
 /// What the long help ends with.
 const MORE: &str = "\
@@ -30,6 +30,6 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
         implementation: IMPLEMENTATION,
     };
     let document = diagnose::run(&app.context, &app.config, options)?;
-    app.terminal.answer_exactly(&json::document(document));
+    app.terminal.answer(&Diagnosis(document));
     Ok(())
 }

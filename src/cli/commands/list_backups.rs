@@ -1,7 +1,8 @@
 use super::selection::{self, Reaction};
 use crate::cli::app::App;
 use crate::ops::{Error, Server, list_backups, retention};
-use crate::output::console;
+use crate::output::BackupIds;
+use crate::view::BackupList;
 
 /// What the long help ends with.
 const MORE: &str = "\
@@ -34,20 +35,22 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
     for config in selection::servers(app, &args.server_names, Reaction::ANY) {
         let server = app.server(config);
-        let answer = if args.minimal { ids(&server) } else { list(&server) };
-        if let Some(text) = app.keep_going(answer)? {
-            app.terminal.answer(&text);
+        if args.minimal {
+            if let Some(ids) = app.keep_going(ids(&server))? {
+                app.terminal.answer(&ids);
+            }
+        } else if let Some(list) = app.keep_going(list(&server))? {
+            app.terminal.answer(&list);
         }
     }
     Ok(())
 }
 
-fn ids(server: &Server<'_>) -> Result<String, Error> {
-    Ok(console::backup_ids(&list_backups::ids(&server.catalog()?)))
+fn ids<'a>(server: &Server<'a>) -> Result<BackupIds<'a>, Error> {
+    Ok(BackupIds { server: server.name(), ids: list_backups::ids(&server.catalog()?) })
 }
 
-fn list(server: &Server<'_>) -> Result<String, Error> {
+fn list(server: &Server<'_>) -> Result<BackupList, Error> {
     let rules = retention::Rules::of(server.config);
-    let list = list_backups::run(&server.context, &server.catalog()?, &server.archive(), rules)?;
-    Ok(console::backup_list(&list))
+    list_backups::run(&server.context, &server.catalog()?, &server.archive(), rules)
 }

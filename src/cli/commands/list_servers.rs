@@ -1,6 +1,6 @@
 use super::selection;
 use crate::cli::app::App;
-use crate::output::console;
+use crate::output::Servers;
 use crate::view;
 
 /// What the long help ends with.
@@ -33,6 +33,6 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
         disabled: config.is_disabled(),
         passive: config.is_passive(),
     });
-    app.terminal.answer(&console::servers(listed, args.minimal));
+    app.terminal.answer(&Servers { servers: listed.collect(), minimal: args.minimal });
     Ok(())
 }

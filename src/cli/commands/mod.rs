@@ -56,7 +56,7 @@ pub enum Command {
 /// Runs the command; without one, explains the program.
 pub fn run(app: &App, cli: &Cli) -> anyhow::Result<ExitCode> {
     let Some(command) = &cli.command else {
-        app.terminal.answer(&Cli::command().render_long_help().to_string());
+        app.terminal.print_text(&Cli::command().render_long_help().to_string());
         return Ok(ExitCode::SUCCESS);
     };
     match command {

@@ -8,7 +8,6 @@ use crate::cli::app::App;
 use crate::config::ServerConfig;
 use crate::ops::restore::{self, RestoreRequest, TypedTarget};
 use crate::ops::{self, CopySettings};
-use crate::output::console;
 use crate::types::{Lsn, TargetAction, TargetTimeline, Timeline};
 
 /// What the long help ends with.
@@ -127,7 +126,7 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
             copy: copy_settings(args, config)?,
         };
         let restored = restore::run(&app.server(config), &request)?;
-        app.terminal.answer(&console::restored(&restored));
+        app.terminal.answer(&restored);
     }
     Ok(())
 }

@@ -1,7 +1,6 @@
 use super::selection::{self, Reaction};
 use crate::cli::app::App;
 use crate::ops::{retention, show_backup};
-use crate::output::console;
 
 /// What the long help ends with.
 const MORE: &str = "\
@@ -31,7 +30,7 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
         let (catalog, archive) = (server.catalog()?, server.archive());
         let rules = retention::Rules::of(config);
         let details = show_backup::run(&app.context, &catalog, &archive, rules, &args.backup_id)?;
-        app.terminal.answer(&console::backup_details(&details));
+        app.terminal.answer(&details);
     }
     Ok(())
 }

@@ -1,7 +1,6 @@
 use super::selection::{self, Reaction};
 use crate::cli::app::App;
 use crate::ops::show_server;
-use crate::output::console;
 
 /// What the long help ends with.
 const MORE: &str = "\
@@ -25,7 +24,7 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
     for config in selection::servers(app, &args.server_names, Reaction::ANY) {
         if let Some(answer) = app.keep_going(show_server::run(&app.server(config)))? {
-            app.terminal.answer(&console::server_settings(&answer));
+            app.terminal.answer(&answer);
         }
     }
     Ok(())

@@ -52,7 +52,7 @@ pub fn run(server: &Server<'_>, request: &RestoreRequest) -> Result<Restored, Er
         changes: outcome.changes,
         dangers: outcome.dangers,
         missing_files: outcome.missing_files,
-        start_time: started.format("%Y-%m-%d %H:%M:%S%.6f%:z").to_string(),
+        start_time: started,
         elapsed: HumanDuration::from(elapsed),
     })
 }

@@ -1,9 +1,8 @@
 use std::fmt::Display;
-use std::time::Duration;
 
-use super::percent;
+use crate::catalog::BackupInfo;
 use crate::catalog::py_literal::Literal;
-use crate::catalog::{BackupInfo, BackupKind};
+use crate::output::percent;
 use crate::types::{BackupId, ByteSize, HumanDuration, PgVersion, SegmentSize, Timeline, timestamp_text};
 use crate::view::{AvailableDetails, BackupDetails, WalUse};
 
@@ -16,7 +15,7 @@ pub fn backup_details(view: &BackupDetails) -> String {
         Some(available) => {
             snapshot_information(&mut text, &view.info);
             tablespaces(&mut text, &view.info);
-            base_backup_information(&mut text, &view.info, &available.wal);
+            base_backup_information(&mut text, view, &available.wal);
             wal_information(&mut text, available, view.info.xlog_segment_size);
             catalog_information(&mut text, &view.info, available);
         }
@@ -77,7 +76,8 @@ fn tablespaces(text: &mut Text, info: &BackupInfo) {
     text.end();
 }
 
-fn base_backup_information(text: &mut Text, info: &BackupInfo, wal: &WalUse) {
+fn base_backup_information(text: &mut Text, view: &BackupDetails, wal: &WalUse) {
+    let info = &view.info;
     text.title("Base backup information");
     text.detail_if("Backup Method", info.mode.as_ref());
     text.detail_if("Encryption", info.encryption.as_ref());
@@ -89,14 +89,15 @@ fn base_backup_information(text: &mut Text, info: &BackupInfo, wal: &WalUse) {
     if wal.required_files > 0 {
         text.detail("WAL Size", wal.required_size);
     }
-    text.detail_if("Resources saved", resources_saved(info));
+    let saved = view.saved().map(|saved| format!("{} ({})", saved.size, percent(saved.share)));
+    text.detail_if("Resources saved", saved);
     text.detail("Timeline", or_none(info.timeline.map(Timeline::number)));
     text.detail("Begin WAL", or_none(info.begin_wal));
     text.detail("End WAL", or_none(info.end_wal));
     if wal.required_files > 0 {
         text.detail("Number of WALs", wal.required_files);
-        let ratio = compression_ratio(wal.required_files, wal.required_size, info.xlog_segment_size);
-        text.detail_if("WAL compression ratio", ratio);
+        let ratio = wal.required_compression(info.xlog_segment_size);
+        text.detail_if("WAL compression ratio", ratio.map(percent));
     }
     text.detail("Begin time", or_none(info.begin_time.map(timestamp_text)));
     text.detail("End time", or_none(info.end_time.map(timestamp_text)));
@@ -115,28 +116,11 @@ fn size_with_wal(alone: ByteSize, wal: &WalUse) -> String {
     }
 }
 
-/// What the backup did not have to store of the cluster, because an earlier backup has it.
-fn resources_saved(info: &BackupInfo) -> Option<String> {
-    let cluster = info.cluster_size.filter(|size| *size > 0);
-    let whole = match info.kind() {
-        BackupKind::Rsync => info.size,
-        BackupKind::Incremental => cluster,
-        BackupKind::Full | BackupKind::Snapshot => return None,
-    };
-    let share = match (whole, info.deduplicated_size) {
-        (Some(whole @ 1..), Some(stored @ 1..)) => 1.0 - stored as f64 / whole as f64,
-        _ => 0.0,
-    };
-    let saved = cluster.or(info.size).unwrap_or(0) as f64 * share;
-    Some(format!("{} ({})", ByteSize(saved as i64), percent(share)))
-}
-
 fn copy_times(text: &mut Text, info: &BackupInfo) {
     let Some(stats) = &info.copy_stats else { return };
     let Some(copy_time) = stats.copy_time().filter(|took| !took.is_zero()) else { return };
-    let analysis = stats.analysis_time().filter(|took| *took >= Duration::from_secs(1));
-    let startup =
-        analysis.map(|took| format!(" + {} startup", HumanDuration::from(took))).unwrap_or_default();
+    let startup = stats.startup_time();
+    let startup = startup.map(|took| format!(" + {} startup", HumanDuration::from(took))).unwrap_or_default();
     text.detail("Copy time", format_args!("{}{startup}", HumanDuration::from(copy_time)));
     if let Some(bytes @ 1..) = info.deduplicated_size {
         let per_second = ByteSize((bytes as f64 / copy_time.as_secs_f64()) as i64);
@@ -152,22 +136,13 @@ fn wal_information(text: &mut Text, available: &AvailableDetails, segment_size: 
     text.detail("Number of files", wal.following_files);
     text.detail("Disk usage", wal.following_size);
     text.detail_if("WAL rate", wal.files_per_second.map(|rate| format!("{:.2}/hour", rate * 3600.0)));
-    text.detail_if(
-        "Compression ratio",
-        compression_ratio(wal.following_files, wal.following_size, segment_size),
-    );
+    text.detail_if("Compression ratio", wal.following_compression(segment_size).map(percent));
     text.detail("Last available", or_none(wal.last));
     if !available.reachable_timelines.is_empty() {
         let numbers = available.reachable_timelines.iter().map(|timeline| timeline.number());
         text.detail("Reachable timelines", list(numbers));
     }
     text.end();
-}
-
-fn compression_ratio(files: u64, stored: ByteSize, segment_size: SegmentSize) -> Option<String> {
-    let whole = files as f64 * f64::from(segment_size.bytes());
-    let ratio = 1.0 - stored.0 as f64 / whole;
-    (ratio > 0.0).then(|| percent(ratio))
 }
 
 fn catalog_information(text: &mut Text, info: &BackupInfo, available: &AvailableDetails) {

@@ -15,8 +15,3 @@ pub use restored::restored;
 pub use server_settings::server_settings;
 pub use server_status::server_status;
 pub use servers::servers;
-
-/// Writes a share of one as `12.34%`.
-fn percent(share: f64) -> String {
-    format!("{:.2}%", share * 100.0)
-}

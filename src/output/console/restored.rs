@@ -20,7 +20,8 @@ pub fn restored(restored: &Restored) -> String {
     text += &format!(
         "\nRestore operation completed (start time: {}, elapsed time: {})\n\
          Your PostgreSQL server has been successfully prepared for recovery!\n",
-        restored.start_time, restored.elapsed
+        restored.start_time.format("%Y-%m-%d %H:%M:%S%.6f%:z"),
+        restored.elapsed
     );
     text
 }

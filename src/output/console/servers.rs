@@ -1,17 +1,12 @@
 use crate::view::Listed;
 
 /// One line per server: `main - Main database (inactive)`.
-pub fn servers<'a>(servers: impl Iterator<Item = Listed<'a>>, minimal: bool) -> String {
-    servers.map(|server| line(&server, minimal) + "\n").collect()
+pub fn servers<'a>(servers: impl Iterator<Item = &'a Listed<'a>>, minimal: bool) -> String {
+    servers.map(|server| line(server, minimal) + "\n").collect()
 }
 
 fn line(server: &Listed<'_>, minimal: bool) -> String {
-    let state = match server {
-        Listed { active: false, .. } => " (inactive)",
-        Listed { disabled: true, .. } => " (WARNING: disabled)",
-        Listed { passive: true, .. } => " (Passive)",
-        _ => "",
-    };
+    let state = server.state();
     match server.description.unwrap_or_default() {
         _ if minimal => server.name.to_owned(),
         "" if state.is_empty() => server.name.to_owned(),
@@ -39,7 +34,7 @@ mod tests {
         let main = Listed { name: "main", description: Some("Main DB"), active: true, ..server.clone() };
         let bare = Listed { name: "x", active: true, ..server.clone() };
         let all = [server, main, bare];
-        assert_eq!(servers(all.clone().into_iter(), false), "ina -  (inactive)\nmain - Main DB\nx\n");
-        assert_eq!(servers(all.into_iter(), true), "ina\nmain\nx\n");
+        assert_eq!(servers(all.iter(), false), "ina -  (inactive)\nmain - Main DB\nx\n");
+        assert_eq!(servers(all.iter(), true), "ina\nmain\nx\n");
     }
 }

@@ -1,4 +1,4 @@
-//! Documents for programs.
+//! JSON as Python writes it: keys sorted, only ASCII, a blank after comma and colon, numbers in its notation.
 
 use std::io::{self, Write};
 
@@ -6,39 +6,57 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
-/// A document as Barman writes it: keys sorted, four blanks for each level, in ASCII, with a line feed at the end.
-pub fn document(value: Value) -> String {
+use crate::catalog::py_literal::Literal;
+
+/// A document on one line, with its line feed.
+pub fn one_line(value: Value) -> String {
+    write(value, OneLine)
+}
+
+/// A document with four blanks for each level, and a line feed at its end.
+pub fn indented(value: Value) -> String {
+    write(value, PrettyFormatter::with_indent(b"    "))
+}
+
+fn write(mut value: Value, layout: impl Formatter) -> String {
+    value.sort_all_objects();
     let mut text = Vec::new();
-    let formatter = InAscii(PrettyFormatter::with_indent(b"    "));
-    sorted(value)
-        .serialize(&mut Serializer::with_formatter(&mut text, formatter))
-        .expect("a JSON value can be written into memory");
+    let mut serializer = Serializer::with_formatter(&mut text, Python(layout));
+    value.serialize(&mut serializer).expect("a JSON value can be written into memory");
     text.push(b'\n');
     String::from_utf8(text).expect("JSON is text")
 }
 
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let mut fields: Vec<(String, Value)> =
-                fields.into_iter().map(|(name, value)| (name, sorted(value))).collect();
-            fields.sort_by(|(one, _), (other, _)| one.cmp(other));
-            Value::Object(fields.into_iter().collect())
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
-        other => other,
+/// What `json.dumps` puts between values by default.
+struct OneLine;
+
+impl Formatter for OneLine {
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { out.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { out.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        out.write_all(b": ")
     }
 }
 
-/// Escapes what is not ASCII, as Python does by default.
-struct InAscii(PrettyFormatter<'static>);
+/// Python's texts and numbers in the layout of another formatter.
+struct Python<L>(L);
 
-impl Formatter for InAscii {
+impl<L: Formatter> Formatter for Python<L> {
+    fn write_f64<W: ?Sized + Write>(&mut self, out: &mut W, number: f64) -> io::Result<()> {
+        write!(out, "{}", Literal::Float(number))
+    }
+
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
         let mut units = [0; 2];
         for c in text.chars() {
             match c {
-                ' '..='~' => write!(out, "{c}")?,
+                ' '..='\x7f' => write!(out, "{c}")?,
                 _ => c.encode_utf16(&mut units).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}"))?,
             }
         }
@@ -88,20 +106,23 @@ mod tests {
 
     #[test]
     fn documents_are_written_as_python_does() {
-        let value = serde_json::json!({"b": [1, 2.0, "é \u{1f418}\n"], "a": {"z": null, "y": {}, "x": []}});
+        let value =
+            serde_json::json!({"b": [1, 2.0, 1e-7, "é \u{1f418}\t\u{7f}\n"], "a": {"z": null, "y": {}}});
+        let line = "{\"a\": {\"y\": {}, \"z\": null}, \"b\": [1, 2.0, 1e-07, \"\\u00e9 \\ud83d\\udc18\\t\u{7f}\\n\"]}\n";
+        assert_eq!(one_line(value.clone()), line);
         let text = r#"{
     "a": {
-        "x": [],
         "y": {},
         "z": null
     },
     "b": [
         1,
         2.0,
-        "\u00e9 \ud83d\udc18\n"
+        1e-07,
+        "\u00e9 \ud83d\udc18\tX\n"
     ]
 }
 "#;
-        assert_eq!(document(value), text);
+        assert_eq!(indented(value), text.replace('X', "\u{7f}"));
     }
 }
