@@ -4,12 +4,12 @@
 //! the stop is asked for, and the child dies with us. A detached child (the background work of `cron`) is another
 //! thing: it lives on.
 
+mod command;
 mod pipe;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
 use std::process::{self, Child, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +21,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, setsid};
 
 use super::cancel::{Cancel, Cancelled};
+pub use command::{Command, find_program};
 pub use pipe::Failed;
 use pipe::Pipe;
 
@@ -29,69 +30,6 @@ const KEPT_BYTES: usize = 64 << 10;
 
 /// How long a program may take to end that was asked to.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// A program with its arguments and environment, as a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Command {
-    /// The program, found on `PATH` when it has no slash.
-    pub program: OsString,
-    /// Its arguments.
-    pub args: Vec<OsString>,
-    /// Variables set for it, beside our own environment.
-    pub envs: Vec<(OsString, OsString)>,
-}
-
-impl Command {
-    /// A program without arguments.
-    pub fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), args: Vec::new(), envs: Vec::new() }
-    }
-
-    /// Adds an argument.
-    #[must_use]
-    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
-        self.args.push(arg.into());
-        self
-    }
-
-    /// Adds arguments.
-    #[must_use]
-    pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
-        self.args.extend(args.into_iter().map(Into::into));
-        self
-    }
-
-    /// Sets a variable.
-    #[must_use]
-    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.envs.push((name.into(), value.into()));
-        self
-    }
-
-    /// Puts the directories of `prefix` (colon-separated) before our `PATH`, as `path_prefix` asks.
-    #[must_use]
-    pub fn path_prefix(self, prefix: Option<&str>) -> Self {
-        let Some(prefix) = prefix else { return self };
-        let mut path = OsString::from(prefix);
-        if let Some(own) = super::env::var_os("PATH") {
-            path.push(":");
-            path.push(own);
-        }
-        self.env("PATH", path)
-    }
-
-    /// The command as a person would type it, for messages and the log.
-    pub fn display(&self) -> String {
-        let words = std::iter::once(&self.program).chain(&self.args).map(|word| word.to_string_lossy());
-        words.map(|word| shell_words::quote(&word).into_owned()).collect::<Vec<_>>().join(" ")
-    }
-
-    fn to_std(&self) -> process::Command {
-        let mut command = process::Command::new(&self.program);
-        command.args(&self.args).envs(self.envs.iter().map(|(name, value)| (name, value)));
-        command
-    }
-}
 
 /// How a program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -400,133 +338,5 @@ pub fn id() -> u32 {
     process::id()
 }
 
-/// Whether `program` is found as `Command` would find it.
-pub fn find_program(program: &OsStr, path_prefix: Option<&str>) -> Option<PathBuf> {
-    if PathBuf::from(program).components().count() > 1 {
-        return Some(PathBuf::from(program)).filter(|path| path.is_file());
-    }
-    let path = super::env::var_os("PATH").unwrap_or_default();
-    let prefix = path_prefix.map(OsString::from).unwrap_or_default();
-    let directories = std::env::split_paths(&prefix).chain(std::env::split_paths(&path)).collect::<Vec<_>>();
-    directories.into_iter().map(|directory| directory.join(program)).find(|path| path.is_file())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn output_and_exit_code_are_kept() {
-        let command = Command::new("sh").args(["-c", "echo out; echo err >&2; exit 3"]);
-        let finished = SystemProcesses.run(&command, &Cancel::default()).unwrap();
-        assert_eq!(
-            (finished.code, &finished.stdout[..], &finished.stderr[..]),
-            (3, &b"out\n"[..], &b"err\n"[..])
-        );
-    }
-
-    #[test]
-    fn input_larger_than_a_pipe_goes_through() {
-        let input = vec![b'x'; 1 << 20];
-        let finished = SystemProcesses.feed(&Command::new("cat"), &input, &Cancel::default()).unwrap();
-        assert_eq!(finished.stdout, input);
-    }
-
-    #[test]
-    fn output_comes_while_input_still_goes_in() {
-        // More than the pipes hold: it would stand still if one waited for the other.
-        let (input, mut output) = (vec![b'x'; 1 << 20], Vec::new());
-        SystemProcesses.exchange(&Command::new("cat"), &input, &mut output, &Cancel::default()).unwrap();
-        assert_eq!(output, input);
-    }
-
-    #[test]
-    fn of_much_output_the_end_is_kept() {
-        let mut end = End::default();
-        for line in 0..20_000 {
-            writeln!(end, "line {line}").unwrap();
-        }
-        assert!(end.text().len() <= KEPT_BYTES && end.text().ends_with("line 19998\nline 19999\n"));
-    }
-
-    #[test]
-    fn a_stop_ends_the_whole_group() {
-        let cancel = Cancel::default();
-        let token = cancel.clone();
-        let runner = thread::spawn(move || {
-            SystemProcesses.run(&Command::new("sh").args(["-c", "sleep 600 & sleep 600"]), &token)
-        });
-        thread::sleep(Duration::from_millis(100));
-        cancel.cancel();
-        assert!(matches!(runner.join().unwrap(), Err(Error::Cancelled(_))));
-    }
-
-    #[test]
-    fn a_piped_program_changes_more_than_the_pipes_hold() {
-        let input = Box::new(io::Cursor::new(vec![b'x'; 1 << 20]));
-        let output = read_pipe("tr x y", input, &Cancel::default());
-        assert!(output.unwrap() == vec![b'y'; 1 << 20]);
-    }
-
-    #[test]
-    fn a_piped_program_that_fails_is_no_end_of_its_output() {
-        let input = || Box::new(io::Cursor::new(b"input"));
-        let failed = read_pipe("cat; echo no room >&2; exit 3", input(), &Cancel::default()).unwrap_err();
-        let command = "sh -c 'cat; echo no room >&2; exit 3'";
-        assert_eq!(failed.to_string(), format!("{command} ended with exit code 3: no room"));
-    }
-
-    #[test]
-    fn input_that_cannot_be_read_is_no_end_of_the_output() {
-        struct Broken;
-        impl Read for Broken {
-            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-                Err(io::Error::other("the disk is gone"))
-            }
-        }
-        let input = Box::new((&b"a beginning"[..]).chain(Broken));
-        let failed = read_pipe("cat", input, &Cancel::default()).unwrap_err();
-        assert_eq!(failed.to_string(), "the disk is gone");
-    }
-
-    #[test]
-    fn a_piped_program_ends_with_its_stream_and_with_a_stop() {
-        let endless = || Box::new(io::repeat(b'x'));
-        let command = Command::new("sh").args(["-c", "cat | cat"]);
-        let mut stream = SystemProcesses.pipe(&command, endless(), &Cancel::default()).unwrap();
-        stream.read_exact(&mut [0; 100_000]).unwrap();
-        drop(stream);
-
-        let cancel = Cancel::default();
-        let token = cancel.clone();
-        let reader = thread::spawn(move || read_pipe("cat >/dev/null", endless(), &token));
-        thread::sleep(Duration::from_millis(100));
-        cancel.cancel();
-        assert_eq!(reader.join().unwrap().unwrap_err().to_string(), "interrupted");
-    }
-
-    fn read_pipe(line: &str, input: Box<dyn Read + Send>, cancel: &Cancel) -> io::Result<Vec<u8>> {
-        let command = Command::new("sh").args(["-c", line]);
-        let (mut output, mut stream) =
-            (Vec::new(), SystemProcesses.pipe(&command, input, cancel).map_err(io::Error::other)?);
-        stream.read_to_end(&mut output).map(|_| output)
-    }
-
-    #[test]
-    fn a_program_that_ignores_the_request_to_end_is_ended() {
-        let cancel = Cancel::default();
-        let token = cancel.clone();
-        let deaf = "trap '' TERM; sleep 600 & wait; sleep 600";
-        let runner =
-            thread::spawn(move || SystemProcesses.run(&Command::new("sh").args(["-c", deaf]), &token));
-        thread::sleep(Duration::from_millis(100));
-        cancel.cancel();
-        assert!(matches!(runner.join().unwrap(), Err(Error::Cancelled(_))));
-    }
-
-    #[test]
-    fn a_missing_program_is_named() {
-        let missing = SystemProcesses.run(&Command::new("no-such-program"), &Cancel::default()).unwrap_err();
-        assert_eq!(missing.to_string(), "program 'no-such-program' not found");
-    }
-}
+mod tests;

@@ -1,10 +1,11 @@
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
 use super::*;
+use crate::wal::names::temporary_of;
 use crate::wal::testkit::{Faults, Yard, mebibyte};
 
 const ONE: &str = "000000010000000000000001";

@@ -1,0 +1,168 @@
+//! Making a file ready for the archive, or finding that it has it.
+
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::Intake;
+use crate::codec::{self, Compression, Origin, same_bytes};
+use crate::sys::fs::{self, File, Metadata, PathContext};
+use crate::sys::user;
+use crate::types::WalName;
+use crate::wal::error::Error;
+use crate::wal::names::temporary_of;
+use crate::wal::open_archive::Publication;
+use crate::wal::store::{make_compressed, make_copy};
+use crate::wal::xlogdb::{XlogDbEntry, modified_seconds};
+
+/// A file of a wave.
+pub(super) struct Source {
+    pub name: WalName,
+    pub path: PathBuf,
+}
+
+/// What a source is to the archive, once its content is read.
+pub(super) enum Prepared {
+    /// New: a file lies ready.
+    New(Publication),
+    /// The archive has it.
+    Identical,
+    /// The archive has another one of that name.
+    Different,
+}
+
+impl Prepared {
+    pub fn publication(&self) -> Option<&Publication> {
+        match self {
+            Self::New(publication) => Some(publication),
+            Self::Identical | Self::Different => None,
+        }
+    }
+}
+
+impl Intake<'_> {
+    /// Reads a source; `None` when it changes meanwhile, and so is still arriving.
+    pub(super) fn prepare_one(&self, source: &Source) -> Result<Option<Prepared>, Error> {
+        let file = self.open_source(source)?;
+        let before = file.metadata().at("examine", &source.path)?;
+        let path = self.archive.path_of(source.name);
+        let prepared = match self.context.files.symlink_metadata(&path)? {
+            Some(archived) => self.compare(source, &before, &path, &archived)?,
+            None => Prepared::New(self.make_ready(source, &file, &before, &path)?),
+        };
+        let after = file.metadata().at("examine", &source.path)?;
+        if (before.len(), before.modified().ok()) != (after.len(), after.modified().ok()) {
+            self.discard(&prepared);
+            return Ok(None);
+        }
+        Ok(Some(prepared))
+    }
+
+    pub(super) fn open_source(&self, source: &Source) -> Result<File, Error> {
+        self.context.files.open(&source.path).map_err(|error| match error.source.kind() {
+            io::ErrorKind::PermissionDenied => {
+                let (server, path) = (self.archive.server_name(), source.path.clone());
+                Error::Unreadable { server, path, user: user::current() }
+            }
+            _ => error.into(),
+        })
+    }
+
+    /// Tells whether an archived file is the same as the source, apart from compression. If so, makes sure that the
+    /// archived one stays when the source is gone: who archived it may have been stopped before that.
+    fn compare(
+        &self,
+        source: &Source,
+        metadata: &Metadata,
+        path: &Path,
+        archived: &Metadata,
+    ) -> Result<Prepared, Error> {
+        let files = &self.context.files;
+        let is_same_file = (archived.dev(), archived.ino()) == (metadata.dev(), metadata.ino());
+        let is_same = is_same_file
+            || (archived.len() == metadata.len()
+                && same_bytes(self.open_source(source)?, files.open(path)?).at("compare", path)?)
+            || self.has_same_content(&source.path, path)?;
+        if !is_same {
+            return Ok(Prepared::Different);
+        }
+        files.sync(&files.open(path)?, path)?;
+        files.sync_dir(fs::parent(path))?;
+        Ok(Prepared::Identical)
+    }
+
+    /// Tells whether both hold the same once decompressed. Of an encrypted one that is not known.
+    fn has_same_content(&self, source: &Path, archived: &Path) -> Result<bool, Error> {
+        let decoded = self.archive.decoded(source, Origin::Incoming);
+        match decoded.and_then(|source| Ok((source, self.archive.decoded(archived, Origin::Archived)?))) {
+            Err(Error::Decode { source: codec::Error::Encrypted, .. }) => Ok(false),
+            streams => {
+                let (source, archived_content) = streams?;
+                Ok(same_bytes(source, archived_content).at("compare", archived)?)
+            }
+        }
+    }
+
+    /// Makes the file that will become `path`: complete, synced, under a temporary name.
+    fn make_ready(
+        &self,
+        source: &Source,
+        file: &File,
+        metadata: &Metadata,
+        path: &Path,
+    ) -> Result<Publication, Error> {
+        let (files, detector) = (&self.context.files, self.archive.codecs.detector());
+        let mut head = vec![0; detector.wanted_bytes()];
+        let head_len = file.read_at(&mut head, 0).at("read", &source.path)?;
+        let found = detector.detect(&head[..head_len]);
+        let encoding = self.settings.compression.filter(|_| found.is_none());
+        let temporary = temporary_of(path);
+        files.remove_file_if_exists(&temporary)?;
+        // What Python Barman leaves when it is killed while it compresses this very file.
+        files.remove_file_if_exists(&path.with_added_extension("compressed"))?;
+        let make = || self.make_temporary(source, file, &temporary, encoding);
+        match make() {
+            // The directory went away with the last file that another program has just deleted from it.
+            Err(Error::Files(gone)) if gone.is_not_found() => make()?,
+            other => other?,
+        }
+        let entry = XlogDbEntry {
+            name: source.name.to_string(),
+            size: files.metadata(&temporary)?.len(),
+            time: modified_seconds(metadata),
+            compression: encoding.or(found).map(|compression| compression.to_string()),
+            encryption: None,
+        };
+        Ok(Publication { name: source.name, temporary, entry })
+    }
+
+    fn make_temporary(
+        &self,
+        source: &Source,
+        file: &File,
+        temporary: &Path,
+        encoding: Option<Compression>,
+    ) -> Result<(), Error> {
+        let files = &self.context.files;
+        files.create_dir_all(fs::parent(temporary))?;
+        // A second name costs nothing. Where there cannot be one (another file system, another owner) a copy does;
+        // a symbolic link is what it points to.
+        if encoding.is_none() && files.symlink_metadata(&source.path)?.is_some_and(|it| it.is_file()) {
+            files.sync(file, &source.path)?;
+            if files.hard_link(&source.path, temporary).is_ok() {
+                return Ok(());
+            }
+        }
+        let source = (file, source.path.as_path());
+        let made = match encoding {
+            Some(compression) => {
+                make_compressed(self.archive, source, temporary, (compression, self.settings.level))
+            }
+            None => make_copy(files, &self.context.cancel, source, temporary),
+        };
+        if made.is_err() {
+            let _ = files.remove_file_if_exists(temporary);
+        }
+        made
+    }
+}
