@@ -636,7 +636,7 @@ fn help_needs_no_configuration() {
                                values: NOTSET, DEBUG, INFO, WARNING, ERROR, CRITICAL]
       -q, --quiet              Say only what went wrong
       -d, --debug              Tell what happens behind the scenes, on standard error
-      -f, --format <FORMAT>    Form of the output [default: console] [possible values: console]
+      -f, --format <FORMAT>    Form of the output [default: console] [possible values: console, json]
       -h, --help               Print help (see more with '--help')
 
     Start with 'barman check SERVER': it names what is missing. 'barman COMMAND --help' explains a
