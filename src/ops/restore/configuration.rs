@@ -70,7 +70,13 @@ fn neutralise(files: &Files, data: &Path, destination: &Path) -> Result<(Vec<Edi
         configuration_files::read(files, data, destination)?
     {
         let path = data.join(&name);
-        let name = name.to_string_lossy().into_owned();
+        let Some(name) = name.to_str().map(str::to_owned) else {
+            return Err(Error::refused(format!(
+                "the configuration file '{}' of the backup has a name that is no text, so what it says cannot be made \
+                 harmless; rename it, and what includes it, on the original server, or restore another backup",
+                path.display()
+            )));
+        };
         let located = |setting: Setting| ConfigurationLine {
             file: name.clone(),
             line: setting.line,

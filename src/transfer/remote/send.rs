@@ -27,7 +27,8 @@ const LOST: i32 = 255;
 
 /// A file to be written.
 pub struct NewFile {
-    /// Its name in the directory, which may name directories in that; up to 100 bytes.
+    /// Its name in the directory, which may name directories in that; up to 100 bytes, and
+    /// 155 more of directories.
     pub name: String,
     /// Its permissions.
     pub mode: u32,

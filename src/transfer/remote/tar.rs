@@ -5,7 +5,11 @@ const BLOCK_BYTES: usize = 512;
 /// The largest size that the header of a file can tell.
 const LARGEST_BYTES: u64 = (8 << 30) - 1;
 
-/// What `tar -x` reads: regular files under short names, in the form of POSIX.1-1988 (ustar).
+/// The room for a name in the header, and for directories before it.
+const NAME_BYTES: usize = 100;
+const PREFIX_BYTES: usize = 155;
+
+/// What `tar -x` reads: regular files under names that fit, in the form of POSIX.1-1988 (ustar).
 pub(super) struct TarWriter<W> {
     out: W,
     /// What is missing of the file that is being written.
@@ -60,9 +64,10 @@ impl<W: Write> Write for TarWriter<W> {
 }
 
 fn header(name: &str, mode: u32, size: u64, modified_secs: u64) -> io::Result<[u8; BLOCK_BYTES]> {
-    if name.is_empty() || name.len() > 100 || size > LARGEST_BYTES {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("'{name}' does not fit into tar")));
-    }
+    let fitting = split(name).filter(|_| !name.is_empty() && size <= LARGEST_BYTES);
+    let (prefix, name) = fitting.ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("'{name}' does not fit into tar"))
+    })?;
     let mut header = [0; BLOCK_BYTES];
     let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
     put(0, name);
@@ -76,9 +81,21 @@ fn header(name: &str, mode: u32, size: u64, modified_secs: u64) -> io::Result<[u
     put(156, "0");
     put(257, "ustar");
     put(263, "00");
+    put(345, prefix);
     let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
     header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
     Ok(header)
+}
+
+/// The directories that have to stand apart because the name is too long, and the rest of it.
+fn split(name: &str) -> Option<(&str, &str)> {
+    if name.len() <= NAME_BYTES {
+        return Some(("", name));
+    }
+    let slashes = name.match_indices('/').map(|(at, _)| (&name[..at], &name[at + 1..]));
+    slashes
+        .filter(|(prefix, rest)| prefix.len() <= PREFIX_BYTES && !rest.is_empty())
+        .find(|(_, rest)| rest.len() <= NAME_BYTES)
 }
 
 #[cfg(test)]
@@ -91,7 +108,14 @@ mod tests {
     #[test]
     fn tar_unpacks_it() {
         let dir = tempfile::tempdir().unwrap();
-        let files = [("empty", 0o600, 0), ("one", 0o640, 1), ("block", 0o600, 512), ("more", 0o644, 100_001)];
+        let long = format!("{}/{}", "d".repeat(90), "n".repeat(99));
+        let files = [
+            ("empty", 0o600, 0),
+            ("one", 0o640, 1),
+            ("block", 0o600, 512),
+            ("more", 0o644, 100_001),
+            (long.as_str(), 0o600, 3),
+        ];
         let mut archive = Vec::new();
         let mut writer = TarWriter::new(&mut archive);
         for (name, mode, size) in files {
