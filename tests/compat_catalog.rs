@@ -169,6 +169,8 @@ impl Home {
             backup_directory: self.path(server),
             basebackups_directory: self.path(server).join("base"),
             lock_directory: self.path(""),
+            // Barman keeps none, and what is left on the disk is compared.
+            keeps_old_records: false,
         };
         Catalog::open(&Files::default(), layout).unwrap()
     }

@@ -14,6 +14,9 @@ pub struct Layout {
     pub basebackups_directory: PathBuf,
     /// `barman_lock_directory`.
     pub lock_directory: PathBuf,
+    /// Whether records are copied to where older programs look for them; not with `worm_mode`, where nothing can be
+    /// written twice.
+    pub keeps_old_records: bool,
 }
 
 /// How the files of a backup lie below its directory.
@@ -33,6 +36,7 @@ impl Layout {
             backup_directory: server.backup_directory(),
             basebackups_directory: server.basebackups_directory(),
             lock_directory: lock_directory.to_owned(),
+            keeps_old_records: !server.worm_mode(),
         }
     }
 

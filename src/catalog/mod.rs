@@ -19,6 +19,7 @@ mod identity;
 mod keep;
 mod layout;
 mod marks;
+mod old_records;
 pub mod py_literal;
 mod records;
 mod required_wal;

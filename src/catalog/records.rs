@@ -196,12 +196,13 @@ impl Catalog {
         Ok(None)
     }
 
-    /// Writes a record, durably, in `meta/`. A crash leaves the one before or this one.
+    /// Writes a record, durably, in `meta/`, and its copy for older programs. A crash leaves the one before or this one.
     pub fn save(&mut self, info: BackupInfo) -> Result<(), Error> {
         let path = self.layout.record(&info.id);
         self.ensure_meta_dir()
             .and_then(|()| self.files.replace_durably(&path, info.to_text().as_bytes()))
             .map_err(|source| self.file_error(source))?;
+        self.write_old_record(&info);
         let id = info.id.clone();
         self.records.insert(id, Record { path, info: info.into() });
         Ok(())

@@ -55,6 +55,7 @@ fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
     start_archiving(server, keep_descriptors)?;
     close_abandoned(server)?;
     start_check_of_waiting(server, keep_descriptors)?;
+    server.catalog()?.update_old_records()?;
     let settings = delete::Settings::of(server);
     retention::enforce(&server.context, &mut server.catalog()?, &server.archive(), settings)
 }

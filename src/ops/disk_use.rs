@@ -4,8 +4,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::Error;
+use crate::catalog::Layout;
 use crate::sys::Context;
 use crate::sys::fs::Metadata;
+use crate::types::BackupId;
 
 /// The room that the files of a directory take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +27,18 @@ impl DiskUse {
             self.own_bytes += file.len();
         }
     }
+}
+
+/// Adds up the files of a backup, without the copy of its record that older programs look for.
+pub fn measure_backup(context: &Context, layout: &Layout, id: &BackupId) -> Result<DiskUse, Error> {
+    let mut total = measure(context, &layout.base_dir(id))?;
+    if context.files.exists(&layout.record(id))?
+        && let Some(copy) = context.files.symlink_metadata(&layout.old_record(id))?
+    {
+        total.bytes = total.bytes.saturating_sub(copy.len());
+        total.own_bytes = total.own_bytes.saturating_sub(copy.len());
+    }
+    Ok(total)
 }
 
 /// Adds up the files below `dir`, links as what they are themselves.

@@ -96,12 +96,7 @@ impl<'a> Server<'a> {
 
     /// Where its catalogue lies.
     pub fn layout(&self) -> Layout {
-        Layout {
-            server: self.config.name().to_owned(),
-            backup_directory: self.config.backup_directory(),
-            basebackups_directory: self.config.basebackups_directory(),
-            lock_directory: self.global.lock_directory.clone(),
-        }
+        Layout::of(self.config, &self.global.lock_directory)
     }
 
     /// Its backups.

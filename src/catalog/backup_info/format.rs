@@ -131,8 +131,16 @@ impl BackupInfo {
     ///
     /// A line break inside a value that is not quoted becomes a blank: it would make the record unreadable.
     pub fn to_text(&self) -> String {
-        let mut lines = self.lines();
-        lines.extend(self.unknown.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        let unknown = self.unknown.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        Self::text_of(self.lines().into_iter().chain(unknown).collect())
+    }
+
+    /// The same with the fields of Barman 3.19 only, which refuses to read others.
+    pub fn to_known_text(&self) -> String {
+        Self::text_of(self.lines())
+    }
+
+    fn text_of(mut lines: Vec<(&str, String)>) -> String {
         // Stable: what an unknown field was said twice stays in its order.
         lines.sort_by_key(|(name, _)| *name);
         lines.iter().map(|(name, value)| format!("{name}={}\n", value.replace(['\n', '\r'], " "))).collect()

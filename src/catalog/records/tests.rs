@@ -36,6 +36,7 @@ impl Home {
             backup_directory: self.path("main"),
             basebackups_directory: self.path("main/base"),
             lock_directory: self.path(""),
+            keeps_old_records: true,
         }
     }
 

@@ -6,8 +6,8 @@ use crate::ops::strategy::Strategy;
 use crate::ops::{Error, Server};
 use crate::types::BackupStatus;
 
-/// Marks FAILED what a killed process left EMPTY or STARTED, and has PostgreSQL leave backup mode. The caller holds the backup lock, so nobody is still
-/// working on them.
+/// Marks FAILED what a killed process left EMPTY or STARTED, and has PostgreSQL leave backup mode. The caller holds the
+/// backup lock, so nobody is still working on them.
 pub fn close_abandoned(server: &Server<'_>) -> Result<(), Error> {
     let mut catalog = server.catalog()?;
     let is_open =

@@ -136,6 +136,7 @@ mod tests {
             backup_directory: "/b/main".into(),
             basebackups_directory: "/b/main/base".into(),
             lock_directory: "/b".into(),
+            keeps_old_records: true,
         }
     }
 

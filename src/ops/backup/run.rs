@@ -139,7 +139,7 @@ impl<'a> BackupRun<'a> {
         let base = self.layout.base_dir(&self.backup.id);
         let files = &self.server.context.files;
         files.sync_filesystem(&base)?;
-        let size = disk_use::measure(&self.server.context, &base)?;
+        let size = disk_use::measure_backup(&self.server.context, &self.layout, &self.backup.id)?;
         self.backup.size = Some(size.bytes);
         self.backup.deduplicated_size = Some(size.own_bytes);
         let total = ByteSize::from(size.bytes);

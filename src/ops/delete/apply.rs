@@ -176,7 +176,7 @@ pub(super) fn settle(context: &Context, catalog: &mut Catalog, gone: &BackupInfo
     if gone.kind() == BackupKind::Rsync
         && let Some(mut next) = later.filter(|next| next.kind() == BackupKind::Rsync).cloned()
     {
-        let disk_use = disk_use::measure(context, &catalog.layout().base_dir(&next.id))?;
+        let disk_use = disk_use::measure_backup(context, catalog.layout(), &next.id)?;
         next.size = Some(disk_use.bytes);
         next.deduplicated_size = Some(disk_use.own_bytes);
         catalog.save(next)?;

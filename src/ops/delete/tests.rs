@@ -78,6 +78,7 @@ impl Server {
             backup_directory: self.path("main"),
             basebackups_directory: self.path("main/base"),
             lock_directory: self.path(""),
+            keeps_old_records: true,
         };
         Catalog::open(&self.context.files, layout).unwrap()
     }
