@@ -110,7 +110,9 @@ fn a_first_backup_that_fails_before_it_begins_takes_no_wal() {
     world.pg.prepare_pgbench();
     // The checkpoint that it begins with takes minutes when it is not asked to hurry.
     let running = world.site.start_barman("backup main");
-    let waiting = "FROM pg_stat_activity WHERE query LIKE '%pg_backup_start%' AND pid <> pg_backend_pid()";
+    // The checks before it ask whether we may call the function, and are done in no time.
+    let waiting = "FROM pg_stat_activity WHERE query LIKE '%pg_backup_start%' AND pid <> pg_backend_pid() \
+                   AND state = 'active' AND now() - query_start > interval '1 second'";
     eventually("the backup waits to begin", || world.pg.sql(&format!("SELECT count(*) {waiting}")) == "1");
     world.pg.sql(&format!("SELECT pg_terminate_backend(pid) {waiting}"));
     assert_ne!(running.finish().code, 0);

@@ -327,10 +327,9 @@ fn judge_gap(
     }
     let before_target = match target {
         Some(RecoveryTarget::Immediate) => false,
-        Some(RecoveryTarget::Time(at)) => match last_before(archive, wal, gap.segment)? {
-            Some(last_change) => last_change < at.timestamp() as f64,
-            None => true,
-        },
+        Some(RecoveryTarget::Time(at)) => {
+            last_before(archive, wal, gap.segment)?.is_none_or(|finished| is_earlier(finished, *at))
+        }
         Some(RecoveryTarget::Lsn(_)) => true,
         Some(RecoveryTarget::Xid(_) | RecoveryTarget::Name(_)) | None => {
             server.warning(format!("{missing}; recovery will stop before it. To have more, {advice}"));
@@ -343,6 +342,11 @@ fn judge_gap(
         )));
     }
     Ok(())
+}
+
+/// Whether a segment was finished, in seconds of Unix time, before a moment: then more WAL is needed to get there.
+fn is_earlier(finished: f64, moment: Timestamp) -> bool {
+    finished < moment.timestamp_micros() as f64 / 1e6
 }
 
 /// When the last segment before the gap was finished, in seconds of Unix time.
@@ -394,5 +398,11 @@ mod tests {
         assert_eq!(chosen(Some(TargetTimeline::Current), 11, 1, 2), None);
         assert_eq!(chosen(Some(TargetTimeline::Current), 12, 1, 2), Some("current".into()));
         assert_eq!(chosen(Some(TargetTimeline::Latest), 11, 2, 2), Some("latest".into()));
+    }
+
+    #[test]
+    fn parts_of_a_second_count_when_a_segment_is_held_against_a_target() {
+        let target = chrono::DateTime::from_timestamp_micros(1_764_113_089_942_972).unwrap().fixed_offset();
+        assert!(is_earlier(1_764_113_089.3, target) && !is_earlier(1_764_113_089.95, target));
     }
 }
