@@ -37,7 +37,6 @@ needs 'command -v pkg-config'                     pkg-config
 needs 'pkg-config --exists openssl'               libssl-dev
 needs 'command -v man'                            man-db
 needs 'command -v zsh'                            zsh
-needs 'command -v fish'                           fish
 
 if [ ${#missing[@]} -gt 0 ]; then
     note "Installing ${missing[*]}"
