@@ -143,6 +143,16 @@ impl Yard {
     }
 }
 
+/// A segment of a mebibyte with the first page that PostgreSQL 15 gives it, and `fill` in the rest.
+pub fn segment(fill: u8) -> Vec<u8> {
+    let mut content = vec![fill; 1 << 20];
+    content[..40].copy_from_slice(
+        b"\x10\xd1\x07\0\x01\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\
+          \x4d\x0b\x6b\x5a\x1c\x3d\x02\x6b\0\0\x10\0\0\x20\0\0",
+    );
+    content
+}
+
 pub fn mebibyte() -> SegmentSize {
     SegmentSize::new(1 << 20).unwrap()
 }

@@ -41,10 +41,9 @@ impl Prepared {
 }
 
 impl Intake<'_> {
-    /// Reads a source; `None` when it changes meanwhile, and so is still arriving.
+    /// Reads a source; `None` when it is written anew or changes meanwhile, and so is still arriving.
     pub(super) fn prepare_one(&self, source: &Source) -> Result<Option<Prepared>, Error> {
-        let file = self.open_source(source)?;
-        let before = file.metadata().at("examine", &source.path)?;
+        let Some((file, before)) = self.open_arrived(source)? else { return Ok(None) };
         let path = self.archive.path_of(source.name);
         let prepared = match self.context.files.symlink_metadata(&path)? {
             Some(archived) => self.compare(source, &before, &path, &archived)?,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::wal::names::temporary_of;
-use crate::wal::testkit::{Faults, Yard, mebibyte};
+use crate::wal::testkit::{Faults, Yard, mebibyte, segment};
 
 const ONE: &str = "000000010000000000000001";
 const TWO: &str = "000000010000000000000002";
@@ -130,6 +130,34 @@ fn the_run_stops_before_a_segment_that_is_still_arriving() {
     assert_eq!(yard.names("incoming"), [TWO, THREE]);
     yard.settings.segment_size = None;
     assert_eq!(yard.run().unwrap().archived, 2);
+}
+
+#[test]
+fn a_segment_tells_itself_that_it_is_still_arriving_or_was_broken_off() {
+    let yard = Yard::new(Some(Compression::Gzip));
+    yard.arrive(ONE, segment(1));
+    yard.arrive(THREE, segment(3));
+    let (half, partial) = (&segment(2)[..1 << 19], format!("{TWO}.partial"));
+    for (name, content) in [(TWO, half), (TWO, b""), (&partial, half)] {
+        fs::write(yard.path("incoming").join(name), content).unwrap();
+        let report = yard.run().unwrap();
+        assert_eq!(report.arriving.unwrap().to_string(), name);
+        assert_eq!(yard.listed(), [ONE]);
+
+        yard.arrive(name, content);
+        let error = yard.run().unwrap_err();
+        let expected = format!("{name}' was broken off on its way: it holds {} bytes, and", content.len());
+        assert!(error.to_string().contains(&expected), "{error}");
+        assert!(error.hint().unwrap().contains("pg_wal"));
+        assert_eq!(
+            (yard.listed(), yard.names("incoming")),
+            (vec![ONE.to_owned()], vec![name.to_owned(), THREE.to_owned()])
+        );
+        fs::remove_file(yard.path("incoming").join(name)).unwrap();
+    }
+    yard.arrive(TWO, segment(2));
+    assert_eq!(yard.run().unwrap().archived, 2);
+    assert!(yard.archived(TWO).unwrap() == segment(2));
 }
 
 #[test]
@@ -279,7 +307,7 @@ fn a_file_without_its_line_is_found_wherever_it_is() {
         ONE,
     ] {
         let yard = Yard::new(None);
-        yard.arrive(before_last, "");
+        yard.arrive(before_last, "WAL");
         yard.run().unwrap();
         yard.python_archives_and_is_killed(unlisted);
         yard.run().unwrap();
