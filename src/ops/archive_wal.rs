@@ -169,6 +169,16 @@ fn lines_of(step: Step<'_>, server: &str) -> Lines {
     match step {
         Step::Found { .. } => Vec::new(),
         Step::Archived(name) | Step::Identical(name) => vec![info(format!("\t{name}"))],
+        Step::Completed(name) => vec![
+            info(format!("\t{name}")),
+            (
+                Severity::Warning,
+                format!(
+                    "server '{server}': the archive had only the beginning of {name}, which was broken off on its way. \
+                     The whole file has replaced it."
+                ),
+            ),
+        ],
         Step::Different(name) => vec![
             info(format!("\t{name}")),
             info(format!(

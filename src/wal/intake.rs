@@ -75,6 +75,8 @@ pub enum Step<'a> {
     Archived(WalName),
     /// The file was archived before with the same content; the second copy is gone.
     Identical(WalName),
+    /// The archive had only the beginning of the file, and now has all of it.
+    Completed(WalName),
     /// The archive has other content under that name; the file lies among the errors.
     Different(WalName),
     /// The file may still be arriving: it and those after it are left for the next run.
@@ -92,6 +94,8 @@ pub struct IntakeReport {
     pub stored_bytes: u64,
     /// Files that were there already.
     pub identical: u64,
+    /// Files of which the archive had only the beginning.
+    pub completed: u64,
     /// Files that the archive has with other content.
     pub different: u64,
     /// Entries that were no WAL files.
@@ -330,6 +334,11 @@ impl Intake<'_> {
                     tell(Step::Archived(*name));
                     files.remove_file_if_exists(path)?;
                 }
+                Prepared::Completion(_) => {
+                    self.report.completed += 1;
+                    tell(Step::Completed(*name));
+                    files.remove_file_if_exists(path)?;
+                }
                 Prepared::Identical => {
                     files.remove_file_if_exists(path)?;
                     self.report.identical += 1;
@@ -356,7 +365,7 @@ impl Intake<'_> {
 
     /// Removes the file that lay ready; a leftover does no harm.
     fn discard(&self, prepared: &Prepared) {
-        if let Prepared::New(publication) = prepared {
+        if let Some(publication) = prepared.publication() {
             let _ = self.context.files.remove_file_if_exists(&publication.temporary);
         }
     }
