@@ -35,12 +35,14 @@ pub fn segment_size(head: &[u8]) -> Option<SegmentSize> {
         .or_else(|| size_in(u16::from_be_bytes, u32::from_be_bytes))
 }
 
-/// A line has a timeline, a blank and an LSN.
+/// A line has a timeline, a blank and an LSN, or the name of a segment before PostgreSQL 9.3.
 fn is_history(head: &[u8]) -> bool {
     let digits = head.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let Some(([b'\t' | b' '], rest)) = head[digits..].split_at_checked(1) else { return false };
     let hex = rest.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    digits > 0 && hex > 0 && rest.get(hex) == Some(&b'/')
+    let is_position = hex > 0 && rest.get(hex) == Some(&b'/');
+    let is_segment = hex == 24 && matches!(rest.get(hex), Some(b'\t' | b' '));
+    digits > 0 && (is_position || is_segment)
 }
 
 #[cfg(test)]
@@ -52,6 +54,8 @@ mod tests {
         b"\x10\xd1\x07\0\x01\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\
           \x4d\x0b\x6b\x5a\x1c\x3d\x02\x6b\0\0\0\x01\0\x20\0\0";
 
+    const OLD_HISTORY: &[u8] = b"4294967295\t000000010000000000000005\tno recovery target specified";
+
     #[test]
     fn what_postgresql_writes_is_plain() {
         let mut big_endian = *SEGMENT;
@@ -59,7 +63,9 @@ mod tests {
             big_endian[at..at + len].reverse();
         }
         let label = b"START WAL LOCATION: 0/2000028 (file 000000010000000000000002)";
-        for head in [&SEGMENT[..], &big_endian, label, b"1\t0/3005CF0\tbefore", b"12 A/0\tx", b""] {
+        for head in
+            [&SEGMENT[..], &big_endian, label, b"1\t0/3005CF0\tbefore", b"12 A/0\tx", OLD_HISTORY, b""]
+        {
             assert!(is_plain(head), "{head:x?}");
         }
     }
@@ -76,9 +82,18 @@ mod tests {
     fn anything_else_is_not() {
         let mut other_size = *SEGMENT;
         other_size[33] = 1;
-        for head in
-            [&SEGMENT[..39], &other_size, b"Salted__ABCDEFGH", b"1", b"1\t", b"1\t0", b"\t0/0", b"\x16\xd1"]
-        {
+        for head in [
+            &SEGMENT[..39],
+            &other_size,
+            &OLD_HISTORY[..34],
+            b"1\t00000001000000000000005\tshort",
+            b"Salted__ABCDEFGH",
+            b"1",
+            b"1\t",
+            b"1\t0",
+            b"\t0/0",
+            b"\x16\xd1",
+        ] {
             assert!(!is_plain(head), "{head:x?}");
         }
     }
