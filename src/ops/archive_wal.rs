@@ -13,7 +13,7 @@ use crate::wal::{self, Attendant, IncomingSettings, Step, archive_incoming};
 
 /// The pause between two looks at what has arrived.
 const POLL: Duration = Duration::from_millis(100);
-/// The same when a hook script has stopped the first one.
+/// The same when something has stopped the first one that takes its time.
 const POLL_AFTER_STOP: Duration = Duration::from_secs(10);
 
 /// Who asks for WAL to be archived.
@@ -30,8 +30,8 @@ enum Asker {
 enum Ending {
     /// All is archived that can be now, by us or by the process that is at it already.
     Over,
-    /// A hook script has ended it.
-    StoppedByHook,
+    /// A hook script has ended it, or a file that its sender has not finished.
+    Stopped,
 }
 
 /// Archives what has arrived, and says so line by line.
@@ -74,7 +74,7 @@ pub fn await_condition(
         }
         let pause = match ending {
             Ending::Over => POLL,
-            Ending::StoppedByHook => POLL_AFTER_STOP,
+            Ending::Stopped => POLL_AFTER_STOP,
         };
         let rested: Result<(), Cancelled> = server.context.clock.sleep(pause, &server.context.cancel);
         rested?;
@@ -114,7 +114,13 @@ fn archive(server: &Server<'_>, asker: Asker, size: Option<SegmentSize>) -> Resu
                  it is left for the next run.",
                 server.name()
             ));
-            Ok(Ending::StoppedByHook)
+            Ok(Ending::Stopped)
+        }
+        // The server may be about to send it again.
+        Err(error @ wal::Error::BrokenOff { .. }) if asker == Asker::UseCase => {
+            let hint = error.hint().unwrap_or_default();
+            server.warning(format!("{error}. It and what came after it is left for the next run. {hint}"));
+            Ok(Ending::Stopped)
         }
         other => Ok(other.map(|_| Ending::Over)?),
     }
@@ -132,13 +138,16 @@ fn settings(server: &Server<'_>, size: Option<SegmentSize>) -> Result<IncomingSe
     })
 }
 
-/// The size that the newest backup has recorded: it never changes in the life of a cluster.
+/// The size that the newest backup has recorded that knows it: it never changes in the life of a cluster.
 fn known_segment_size(server: &Server<'_>) -> Result<Option<SegmentSize>, Error> {
     let catalog = server.catalog()?;
-    let newest = catalog.ids().next_back().cloned();
-    // A record that cannot be read must not keep WAL from being archived.
-    let backup = newest.and_then(|id| catalog.find(&id).ok().flatten());
-    Ok(backup.filter(|backup| backup.version.is_some()).map(|backup| backup.xlog_segment_size))
+    // A record that cannot be read must not keep WAL from being archived. One without a version is of a backup that
+    // has asked the server nothing yet.
+    let size_of = |id| {
+        let backup = catalog.find(id).ok().flatten()?;
+        backup.version.is_some().then_some(backup.xlog_segment_size)
+    };
+    Ok(catalog.ids().rev().find_map(size_of))
 }
 
 type Lines = Vec<(Severity, String)>;
@@ -160,6 +169,16 @@ fn lines_of(step: Step<'_>, server: &str) -> Lines {
     match step {
         Step::Found { .. } => Vec::new(),
         Step::Archived(name) | Step::Identical(name) => vec![info(format!("\t{name}"))],
+        Step::Completed(name) => vec![
+            info(format!("\t{name}")),
+            (
+                Severity::Warning,
+                format!(
+                    "server '{server}': the archive had only the beginning of {name}, which was broken off on its way. \
+                     The whole file has replaced it."
+                ),
+            ),
+        ],
         Step::Different(name) => vec![
             info(format!("\t{name}")),
             info(format!(

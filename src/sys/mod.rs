@@ -4,6 +4,7 @@
 //! is given a [`Context`], in which tests put a clock that moves when told, a process runner that plays a
 //! script, and a probe that makes the k-th step on files fail.
 
+pub mod boot;
 pub mod cancel;
 pub mod clock;
 pub mod env;

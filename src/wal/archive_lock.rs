@@ -1,9 +1,9 @@
 use std::path::Path;
 
 use crate::sys::lock::Error;
-use crate::sys::{Cancel, Lock};
+use crate::sys::{Cancel, Lock, boot};
 
-/// The note of a holder that knows: every file of the archive has its line.
+/// The note of a holder that knows, before the word of the machine's start: every file of the archive has its line.
 const COMPLETE: &str = "complete";
 
 /// The lock of xlog.db, held until dropped.
@@ -20,16 +20,40 @@ pub(super) struct ArchiveLock {
 impl ArchiveLock {
     pub fn acquire(path: &Path, cancel: &Cancel) -> Result<Self, Error> {
         let lock = Lock::acquire(path, cancel)?;
-        let is_complete = lock.note() == COMPLETE;
+        let is_complete = note().is_some_and(|note| lock.note() == note);
         Ok(Self { lock, is_complete })
     }
 }
 
 impl Drop for ArchiveLock {
     fn drop(&mut self) {
-        if self.is_complete {
-            // Without the note the next holder only has more to look at.
-            let _ = self.lock.leave_note(COMPLETE);
+        // Without the note the next holder only has more to look at.
+        if let Some(note) = note().filter(|_| self.is_complete) {
+            let _ = self.lock.leave_note(&note);
+        }
+    }
+}
+
+/// Nobody has the disk keep the lock file: after a power cut it may be an old one, that was there before another program
+/// held the lock. So a note counts until the machine stops.
+fn note() -> Option<String> {
+    Some(format!("{COMPLETE} {}", boot::boot_id()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_counts_until_the_machine_stops() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".main-xlogdb.lock");
+        let take = || ArchiveLock::acquire(&path, &Cancel::default()).unwrap();
+        take().is_complete = true;
+        assert!(take().is_complete);
+        for note in ["complete", "complete 3f0c7d3e-0000-4000-8000-000000000000"] {
+            std::fs::write(&path, format!("4711\n{note}")).unwrap();
+            assert!(!take().is_complete, "{note}");
         }
     }
 }

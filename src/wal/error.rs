@@ -34,6 +34,21 @@ pub enum Error {
         /// The user that we run as.
         user: String,
     },
+    /// The sender of a segment has given up before all of it was there.
+    #[error(
+        "server '{server}': WAL file '{path}' was broken off on its way: it holds {bytes} bytes, and a segment has \
+         {expected}"
+    )]
+    BrokenOff {
+        /// The server.
+        server: String,
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        bytes: u64,
+        /// What it should hold.
+        expected: u32,
+    },
     /// A file could not be decompressed.
     #[error("server '{server}': cannot decode WAL file '{path}'")]
     Decode {
@@ -131,6 +146,7 @@ impl Error {
                  mode 0640 (with rsync: --chmod=F640), or let archive_command connect as '{user}'.",
                 fs::parent(path).display()
             )),
+            Self::BrokenOff { path, .. } => Some(broken_off(path)),
             Self::CorruptLine { server, .. } | Self::NoLines { server, .. } => {
                 Some(format!("Please run \"barman rebuild-xlogdb {server}\" to solve this issue"))
             }
@@ -151,6 +167,15 @@ impl Error {
             _ => None,
         }
     }
+}
+
+fn broken_off(path: &Path) -> String {
+    format!(
+        "If archive_command has failed, PostgreSQL sends the file again; remove '{}' if archive_command refuses to \
+         replace it. Otherwise copy the file from 'pg_wal' of the server. Archiving goes on when it is whole. Let \
+         archive_command use rsync, or write under another name and rename: then files appear whole.",
+        path.display()
+    )
 }
 
 fn undecoded(path: &Path, reason: &codec::Error) -> String {

@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use crate::types::{Lsn, ParseError, Timeline};
+use crate::types::{Lsn, ParseError, SegmentSize, Timeline, WalSegment};
 
 /// What a `.history` file tells: the timelines that lead to its own, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct TimelineHistory {
 pub struct Ancestor {
     /// The timeline that was left.
     pub timeline: Timeline,
-    /// The position at which it was left.
+    /// The position at which it was left; of a server before PostgreSQL 9.3, the start of the segment with it.
     pub switch_point: Lsn,
     /// Why, in PostgreSQL's words.
     pub reason: String,
@@ -45,10 +45,17 @@ fn parse_ancestor(line: &str) -> Result<Ancestor, ParseError> {
     let mut fields = line.splitn(3, '\t').map(str::trim);
     let mut parse = || {
         let timeline = Timeline::new(fields.next()?.parse().ok()?)?;
-        let switch_point = fields.next()?.parse().ok()?;
+        let switch_point = parse_switch_point(fields.next()?)?;
         Some(Ancestor { timeline, switch_point, reason: fields.next()?.to_owned() })
     };
     parse().ok_or_else(|| ParseError::new("line of a timeline history", line))
+}
+
+/// Before 9.3 PostgreSQL named the segment in which the timeline was left. Its start is all that is sure to be of both
+/// timelines. The size of segments was chosen when the server was compiled then, and is hardly ever another one.
+fn parse_switch_point(text: &str) -> Option<Lsn> {
+    let of_segment = || text.parse().ok().map(|segment: WalSegment| segment.start(SegmentSize::DEFAULT));
+    text.parse().ok().or_else(of_segment)
 }
 
 #[cfg(test)]
@@ -67,6 +74,14 @@ mod tests {
             history.ancestors.iter().map(|a| (a.timeline.number(), a.switch_point.to_string())).collect();
         assert_eq!(seen, [(1, "0/3000000".to_owned()), (2, "1/5000028".to_owned())]);
         assert_eq!(history.ancestors[1].reason, "before 2026-01-01 10:00:00+00");
+    }
+
+    #[test]
+    fn histories_of_old_servers_name_a_segment() {
+        let text = "1\t000000010000000200000005\tno recovery target specified\n";
+        let history: TimelineHistory = text.parse().unwrap();
+        assert_eq!(history.ancestors[0].switch_point.to_string(), "2/5000000");
+        assert_eq!(history.ancestors[0].reason, "no recovery target specified");
     }
 
     #[test]

@@ -1,17 +1,19 @@
 use std::ffi::OsString;
 use std::io;
 use std::num::NonZeroUsize;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::archive::parse_file_name;
 use super::error::Error;
 use super::store::make_copy;
-use crate::sys::fs::{self, Metadata};
+use crate::codec;
+use crate::sys::fs::{self, File, Metadata, PathContext};
 use crate::sys::{Context, Files};
 use crate::types::{SegmentSize, WalName};
 
-/// How long a segment of the wrong size may be unchanged before it counts as all there is.
+/// How long a file of the wrong size may be unchanged before nothing more is expected of its sender.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
 /// What lies in the directory that PostgreSQL's `archive_command` fills.
@@ -58,27 +60,61 @@ fn is_link_to_file(files: &Files, path: &Path) -> bool {
     files.metadata(path).is_ok_and(|metadata| metadata.is_file())
 }
 
-/// Whether the file may still be on its way: it changed in the last two seconds and has not the size it should.
+/// How far a file has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// It is all there, as far as anybody can tell.
+    Over,
+    /// It changed in the last two seconds and has not the size it should.
+    UnderWay,
+    /// It is shorter than it should be, and has not grown for longer than that.
+    BrokenOff {
+        /// The size it should have.
+        expected: SegmentSize,
+    },
+}
+
+/// Looks how far an open file has come. `segment_size` counts for a segment whose first page does not tell its size.
 ///
 /// Labels and histories have no size they should have, but are written at once: only an empty one is incomplete.
-pub(super) fn may_be_arriving(
+pub(super) fn arrival(
     name: WalName,
+    (file, path): (&File, &Path),
     metadata: &Metadata,
     segment_size: Option<SegmentSize>,
     now: SystemTime,
-) -> bool {
-    let is_whole = match name {
-        WalName::Segment(_) | WalName::Partial(_) => {
-            segment_size.is_none_or(|size| metadata.len() == u64::from(size.bytes()))
-        }
-        WalName::BackupLabel { .. } | WalName::History(_) => metadata.len() > 0,
+) -> Result<Arrival, fs::Error> {
+    let is_segment = matches!(name, WalName::Segment(_) | WalName::Partial(_));
+    // No segment is empty, whatever its size.
+    let told = match metadata.len() {
+        0 => Some(segment_size.unwrap_or_default()),
+        _ => told_size(file, path)?,
     };
+    let is_short = |size: &SegmentSize| metadata.len() < u64::from(size.bytes());
+    let is_whole = match told.or(segment_size).filter(|_| is_segment) {
+        Some(size) => metadata.len() == u64::from(size.bytes()),
+        None => metadata.len() > 0,
+    };
+    Ok(match told.filter(|_| is_segment).filter(is_short) {
+        _ if !is_whole && is_young(metadata, now) => Arrival::UnderWay,
+        Some(expected) => Arrival::BrokenOff { expected },
+        None => Arrival::Over,
+    })
+}
+
+fn told_size(file: &File, path: &Path) -> Result<Option<SegmentSize>, fs::Error> {
+    let mut head = [0; codec::PLAIN_HEAD_BYTES];
+    let len = file.read_at(&mut head, 0).at("read", path)?;
+    Ok(codec::segment_size(&head[..len]))
+}
+
+fn is_young(metadata: &Metadata, now: SystemTime) -> bool {
     let age = metadata.modified().ok().map(|modified| match now.duration_since(modified) {
         Ok(age) => age,
         // A time in the future is that of another machine's clock.
         Err(ahead) => ahead.duration(),
     });
-    !is_whole && age.is_some_and(|age| age < SETTLED_AFTER)
+    age.is_some_and(|age| age < SETTLED_AFTER)
 }
 
 /// Why a file is put into the directory of errors.

@@ -3,7 +3,7 @@
 //! A wave is some files, bounded in number and bytes, so that the disk is asked for durability once for many.
 //! Each wave goes through the same steps, and a crash after any of them loses nothing:
 //!
-//! 1. *plan*: look at the sources, stop before one that may still be arriving;
+//! 1. *plan*: look at the sources, stop before one that may still be arriving or was broken off;
 //! 2. *prepare*, in parallel and without a lock: compare with what the archive has, or make a complete and synced
 //!    file under a temporary name beside its place;
 //! 3. *publish*, under the lock of xlog.db: lines, then files, ascending ([`OpenArchive::publish`]);
@@ -30,10 +30,11 @@ use self::prepare::{Prepared, Source};
 use super::archive::{Archive, directory_of};
 use super::attendant::Attendant;
 use super::error::Error;
-use super::incoming::{Fault, may_be_arriving, scan, set_aside};
+use super::incoming::{Arrival, Fault, arrival, scan, set_aside};
 use super::open_archive::Publication;
 use crate::codec::{Compression, Level};
 use crate::sys::Context;
+use crate::sys::fs::{File, Metadata, PathContext};
 use crate::types::{SegmentSize, WalName};
 
 /// Files in a wave at most.
@@ -56,7 +57,7 @@ pub struct IncomingSettings {
     pub level: Level,
     /// `archiver_batch_size`: WAL files in a run at most.
     pub batch_size: Option<NonZeroUsize>,
-    /// The server's segment size, when known: tells files that are still arriving.
+    /// The server's segment size, when known: tells files that are still arriving and do not tell themselves.
     pub segment_size: Option<SegmentSize>,
 }
 
@@ -74,6 +75,8 @@ pub enum Step<'a> {
     Archived(WalName),
     /// The file was archived before with the same content; the second copy is gone.
     Identical(WalName),
+    /// The archive had only the beginning of the file, and now has all of it.
+    Completed(WalName),
     /// The archive has other content under that name; the file lies among the errors.
     Different(WalName),
     /// The file may still be arriving: it and those after it are left for the next run.
@@ -91,6 +94,8 @@ pub struct IntakeReport {
     pub stored_bytes: u64,
     /// Files that were there already.
     pub identical: u64,
+    /// Files of which the archive had only the beginning.
+    pub completed: u64,
     /// Files that the archive has with other content.
     pub different: u64,
     /// Entries that were no WAL files.
@@ -188,27 +193,48 @@ impl Intake<'_> {
         Ok(())
     }
 
-    /// Takes the sources of the next wave, and tells the file it stops before because that may still be arriving.
+    /// Takes the sources of the next wave, and tells the file it stops before because that may still be arriving. A
+    /// file that cannot be taken ends the wave, and is an error once those before it are done.
     fn plan_wave(
         &self,
         rest: &mut Peekable<impl Iterator<Item = WalName>>,
         most_files: usize,
     ) -> Result<(Vec<Source>, Option<WalName>), Error> {
-        let (mut wave, mut bytes, now) = (Vec::new(), 0, SystemTime::from(self.context.clock.now()));
+        let (mut wave, mut bytes) = (Vec::new(), 0);
         while wave.len() < most_files && (bytes < WAVE_BYTES || wave.len() < workers()) {
-            let Some(name) = rest.next() else { break };
-            let path = self.settings.incoming_dir.join(name.to_string());
-            let metadata = match self.context.files.metadata(&path) {
-                Err(gone) if gone.is_not_found() => continue,
-                other => other?,
-            };
-            if may_be_arriving(name, &metadata, self.settings.segment_size, now) {
-                return Ok((wave, Some(name)));
+            let Some(name) = rest.peek().copied() else { break };
+            let source = Source { name, path: self.settings.incoming_dir.join(name.to_string()) };
+            match self.open_arrived(&source) {
+                Ok(Some((_, metadata))) => {
+                    bytes += metadata.len();
+                    wave.push(source);
+                }
+                Ok(None) => return Ok((wave, Some(name))),
+                Err(Error::Files(gone)) if gone.is_not_found() => {}
+                Err(_) if !wave.is_empty() => break,
+                Err(error) => return Err(error),
             }
-            bytes += metadata.len();
-            wave.push(Source { name, path });
+            rest.next();
         }
         Ok((wave, None))
+    }
+
+    /// Opens a source that is all there; `None` when it may still be arriving.
+    fn open_arrived(&self, source: &Source) -> Result<Option<(File, Metadata)>, Error> {
+        let file = self.open_source(source)?;
+        let metadata = file.metadata().at("examine", &source.path)?;
+        let now = SystemTime::from(self.context.clock.now());
+        let open = (&file, source.path.as_path());
+        match arrival(source.name, open, &metadata, self.settings.segment_size, now)? {
+            Arrival::Over => Ok(Some((file, metadata))),
+            Arrival::UnderWay => Ok(None),
+            Arrival::BrokenOff { expected } => Err(Error::BrokenOff {
+                server: self.archive.server_name(),
+                path: source.path.clone(),
+                bytes: metadata.len(),
+                expected: expected.bytes(),
+            }),
+        }
     }
 
     /// Prepares the files of a wave in parallel: gives what became of the first of them, up to the one that failed
@@ -308,6 +334,11 @@ impl Intake<'_> {
                     tell(Step::Archived(*name));
                     files.remove_file_if_exists(path)?;
                 }
+                Prepared::Completion(_) => {
+                    self.report.completed += 1;
+                    tell(Step::Completed(*name));
+                    files.remove_file_if_exists(path)?;
+                }
                 Prepared::Identical => {
                     files.remove_file_if_exists(path)?;
                     self.report.identical += 1;
@@ -334,7 +365,7 @@ impl Intake<'_> {
 
     /// Removes the file that lay ready; a leftover does no harm.
     fn discard(&self, prepared: &Prepared) {
-        if let Prepared::New(publication) = prepared {
+        if let Some(publication) = prepared.publication() {
             let _ = self.context.files.remove_file_if_exists(&publication.temporary);
         }
     }

@@ -37,6 +37,8 @@ pub(super) struct Publication {
     pub temporary: PathBuf,
     /// Its line.
     pub entry: XlogDbEntry,
+    /// Whether it takes the place of a file that is there.
+    pub replaces: bool,
 }
 
 impl<'a> OpenArchive<'a> {
@@ -158,6 +160,10 @@ impl<'a> OpenArchive<'a> {
         let kept = unlisted.partition_point(|unlisted| {
             batch[..published].last().is_some_and(|last| unlisted.name <= last.name)
         });
+        if batch[published..].iter().any(|left| left.replaces) {
+            // Its old line may be gone.
+            self.lock.is_complete = false;
+        }
         let settled = self.catalogue.keep(&appended, kept);
         Ok((published, result.and(settled)))
     }
@@ -176,7 +182,7 @@ impl<'a> OpenArchive<'a> {
 
     fn put(&self, publication: &Publication) -> Result<(), Error> {
         let path = self.archive.path_of(publication.name);
-        if self.archive.files.exists(&path)? {
+        if !publication.replaces && self.archive.files.exists(&path)? {
             return Err(Error::Appeared { server: self.archive.server_name(), path });
         }
         Ok(self.archive.files.rename(&publication.temporary, &path)?)

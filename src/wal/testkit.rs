@@ -1,7 +1,7 @@
 //! A server's directories with files in them, for tests.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 use super::{Archive, ArchivePaths, Error, IncomingSettings, IntakeReport, archive_incoming};
-use crate::codec::{Codecs, Compression, Custom, Level};
+use crate::codec::{Codecs, Compression, Custom, Encoder, Format, Level};
 use crate::sys::events::Silent;
 use crate::sys::fs::Probe;
 use crate::sys::{Cancel, Context, Files};
@@ -99,6 +99,20 @@ impl Yard {
         fs::write(path, "Python was killed here").unwrap();
     }
 
+    /// Does what a program does that archives a file while it is still arriving.
+    pub fn python_archives_the_beginning(&self, name: &str, beginning: &[u8], format: Option<Format>) {
+        self.python_archives_and_is_killed(name);
+        let content = match format {
+            Some(format) => {
+                let mut encoder = Encoder::new(Vec::new(), format, Level::Low).unwrap();
+                encoder.write_all(beginning).unwrap();
+                encoder.finish().unwrap()
+            }
+            None => beginning.to_owned(),
+        };
+        fs::write(self.archive().path_of(name.parse().unwrap()), content).unwrap();
+    }
+
     pub fn run(&self) -> Result<IntakeReport, Error> {
         archive_incoming(&self.context, &self.archive(), &self.settings, None, &mut |_| {})
     }
@@ -141,6 +155,16 @@ impl Yard {
             content
         })
     }
+}
+
+/// A segment of a mebibyte with the first page that PostgreSQL 15 gives it, and `fill` in the rest.
+pub fn segment(fill: u8) -> Vec<u8> {
+    let mut content = vec![fill; 1 << 20];
+    content[..40].copy_from_slice(
+        b"\x10\xd1\x07\0\x01\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\
+          \x4d\x0b\x6b\x5a\x1c\x3d\x02\x6b\0\0\x10\0\0\x20\0\0",
+    );
+    content
 }
 
 pub fn mebibyte() -> SegmentSize {

@@ -10,14 +10,15 @@ use crate::ops::hooks::{self, Scripts};
 use crate::ops::{Error, disk_use, tell};
 use crate::sys::{Context, fs};
 use crate::types::{BackupStatus, HumanDuration, Timeline, WalName, ctime_text};
-use crate::wal::{Archive, OpenArchive, Removal, TimelineHistory};
+use crate::wal::{self, Archive, OpenArchive, Removal, TimelineHistory};
 
 /// What the record says while the backup is being deleted, and afterwards if that is interrupted.
 const BEGUN: &str = "deletion has begun and is not finished";
 
 /// Deletes the backup `info` and the WAL that only it needed.
 ///
-/// Whatever fails before the record is changed leaves the backup as it was.
+/// Whatever fails before the record is changed leaves the backup as it was, and so does a script that wants the very
+/// first WAL file kept.
 pub(super) fn delete(
     context: &Context,
     catalog: &mut Catalog,
@@ -29,6 +30,7 @@ pub(super) fn delete(
     let (server, id, started) = (catalog.layout().server.clone(), &info.id, context.clock.now());
     let removal = plan_wal_removal(context, catalog, archive, settings, info, asker)?;
     let open = removal.as_ref().map(|_| open_archive(archive)).transpose()?;
+    let was_begun = catalog.begun_deletions()?.contains(id);
     catalog.mark_deletion(id)?;
     context.events.info(&format!("Deleting backup {id} for server {server}"));
     catalog.save(BackupInfo {
@@ -37,7 +39,14 @@ pub(super) fn delete(
         ..info.clone()
     })?;
     if let Some((removal, open)) = removal.zip(open) {
-        remove_wal(context, &server, settings.scripts, open, &removal)?;
+        let mut is_untouched = !was_begun;
+        let removed = remove_wal(context, &server, settings.scripts, open, &removal, &mut is_untouched);
+        if let (Err(wal::Error::Stopped { .. }), true) = (&removed, is_untouched) {
+            // The mark goes last: as long as it is there, the deletion may have gone further.
+            catalog.save(info.clone())?;
+            catalog.unmark_deletion(id)?;
+        }
+        removed?;
     }
     remove_files(context, &catalog.layout().base_dir(id))?;
     catalog.remove_record(id)?;
@@ -106,17 +115,22 @@ fn open_archive(archive: &Archive) -> Result<OpenArchive<'_>, Error> {
     Ok(open)
 }
 
+/// Removes WAL; what is gone makes `is_untouched` false.
 fn remove_wal(
     context: &Context,
     server: &str,
     scripts: Scripts<'_>,
     archive: OpenArchive<'_>,
     removal: &WalRemoval,
-) -> Result<(), Error> {
+    is_untouched: &mut bool,
+) -> Result<(), wal::Error> {
     context.events.info("Delete associated WAL segments:");
-    let tell = |what| tell_removal(context, server, what, |name| format!("\t{name}"));
+    let tell = |what| {
+        *is_untouched &= !matches!(what, Removal::Gone(_));
+        tell_removal(context, server, what, |name| format!("\t{name}"));
+    };
     let stopped = hooks::remove_wal(context, scripts, archive, |name| removal.condemns(name), tell)?;
-    stopped.map_or(Ok(()), |stopped| Err(stopped.into()))
+    stopped.map_or(Ok(()), Err)
 }
 
 /// Tells what became of a file that was to go, with the `line` of one that is gone.

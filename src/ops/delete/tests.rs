@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::catalog::{BackupInfo, Keep, Layout};
 use crate::codec::{Codecs, Custom};
+use crate::config::tests::kit::{Home, READY};
 use crate::ops::hooks::Scripts;
 use crate::ops::retention;
 use crate::sys::events::Silent;
@@ -187,6 +188,29 @@ fn a_failure_before_anything_is_changed_leaves_the_backup_as_it_was() {
     assert!(matches!(server.delete(IDS[0]), Err(Error::NotDeleted { .. })));
     assert_eq!(server.catalog().find(&id(0)).unwrap().unwrap().status, BackupStatus::Done);
     assert_eq!(server.catalog().begun_deletions().unwrap(), []);
+}
+
+#[test]
+fn a_script_that_keeps_the_first_wal_file_leaves_the_backup_as_it_was() {
+    let server = Server::new();
+    for (script, status, begun) in [
+        ("exit 63", BackupStatus::Done, vec![]),
+        ("case $BARMAN_SEGMENT in *1) ;; *) exit 63;; esac", BackupStatus::Failed, vec![id(0)]),
+        ("exit 63", BackupStatus::Failed, vec![id(0)]),
+    ] {
+        let text = format!(
+            "[barman]\nbarman_home = @HOME@\nbarman_user =\n[main]\npre_wal_delete_retry_script = {script}\n{READY}"
+        );
+        let home = Home::with(&[("barman.conf", &text)]);
+        let config = home.load("barman.conf").unwrap();
+        let configured = crate::ops::Server::new(&server.context, &config.global, &config.servers["main"]);
+        let settings = Settings { scripts: Scripts::of(&configured), ..settings(None) };
+        let deleted = run(&server.context, &mut server.catalog(), &server.archive(), settings, IDS[0]);
+        assert!(matches!(deleted, Err(Error::NotDeleted { .. })));
+        assert_eq!(server.catalog().find(&id(0)).unwrap().unwrap().status, status, "{script}");
+        assert_eq!(server.catalog().begun_deletions().unwrap(), begun, "{script}");
+    }
+    assert_eq!(server.segments().1, (2..10).collect::<Vec<_>>());
 }
 
 #[test]

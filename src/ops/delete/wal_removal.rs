@@ -36,7 +36,8 @@ impl WalRemoval {
     /// What can go when `info` is deleted; `None` when an older backup needs all there is.
     ///
     /// WAL goes with the oldest backup: up to the begin of the next one, or when there is none, up to its own begin,
-    /// if backups are concurrent; WAL that arrived later may be all that is left of the server. A person who deletes
+    /// if backups are concurrent; WAL that arrived later may be all that is left of the server. Where that is not
+    /// known, as of one that failed before it began, everything stays. A person who deletes
     /// the backup behind one that is kept for itself may want WAL to stay; the retention policy does not.
     pub(super) fn plan(info: &BackupInfo, situation: &Situation<'_>) -> Option<Self> {
         let Situation { backups, standalone, is_concurrent, asker, .. } = *situation;
@@ -50,8 +51,7 @@ impl WalRemoval {
         let next = backups.iter().find(|other| other.id > info.id && other.is_available());
         let limit = match next {
             Some(next) => Some(next.begin_wal?),
-            None if is_concurrent => Some(info.begin_wal?),
-            None => None,
+            None => Some(info.begin_wal?).filter(|_| is_concurrent),
         };
         let others: Vec<&BackupInfo> =
             backups.iter().filter(|other| other.id != info.id && other.status.needs_wal()).copied().collect();
@@ -194,6 +194,9 @@ mod tests {
             WalRemoval::plan(&only, &Situation { backups: &[&only], is_concurrent: false, ..SITUATION });
         assert_eq!(gone(exclusive.as_ref(), 1).len(), 9);
         let blank = BackupInfo { begin_wal: None, ..only };
-        assert_eq!(WalRemoval::plan(&blank, &Situation { backups: &[&blank], ..SITUATION }), None);
+        for is_concurrent in [true, false] {
+            let situation = Situation { backups: &[&blank], is_concurrent, ..SITUATION };
+            assert_eq!(WalRemoval::plan(&blank, &situation), None);
+        }
     }
 }

@@ -21,7 +21,9 @@ impl Intake<'_> {
         let (entry, outcome) = match &taken {
             Err(error) => (&came, Outcome::Failed(error)),
             Ok((prepared, _)) => match prepared.first() {
-                Some(Prepared::New(publication)) => (&publication.entry, Outcome::Done),
+                Some(Prepared::New(publication) | Prepared::Completion(publication)) => {
+                    (&publication.entry, Outcome::Done)
+                }
                 Some(Prepared::Identical) => (&came, Outcome::Identical),
                 Some(Prepared::Different) => (&came, Outcome::Different),
                 None => (&came, Outcome::Arriving),

@@ -1,14 +1,15 @@
 //! Making a file ready for the archive, or finding that it has it.
 
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::Intake;
 use crate::codec::{self, Compression, Origin, same_bytes};
-use crate::sys::fs::{self, File, Metadata, PathContext};
+use crate::sys::fs::{self, File, Metadata, PathContext, read_head};
 use crate::sys::user;
 use crate::types::WalName;
+use crate::wal::content::Content;
 use crate::wal::error::Error;
 use crate::wal::names::temporary_of;
 use crate::wal::open_archive::Publication;
@@ -25,6 +26,8 @@ pub(super) struct Source {
 pub(super) enum Prepared {
     /// New: a file lies ready.
     New(Publication),
+    /// The archive has only the beginning of it: a file lies ready that takes its place.
+    Completion(Publication),
     /// The archive has it.
     Identical,
     /// The archive has another one of that name.
@@ -34,20 +37,25 @@ pub(super) enum Prepared {
 impl Prepared {
     pub fn publication(&self) -> Option<&Publication> {
         match self {
-            Self::New(publication) => Some(publication),
+            Self::New(publication) | Self::Completion(publication) => Some(publication),
             Self::Identical | Self::Different => None,
         }
     }
 }
 
 impl Intake<'_> {
-    /// Reads a source; `None` when it changes meanwhile, and so is still arriving.
+    /// Reads a source; `None` when it is written anew or changes meanwhile, and so is still arriving.
     pub(super) fn prepare_one(&self, source: &Source) -> Result<Option<Prepared>, Error> {
-        let file = self.open_source(source)?;
-        let before = file.metadata().at("examine", &source.path)?;
+        let Some((file, before)) = self.open_arrived(source)? else { return Ok(None) };
         let path = self.archive.path_of(source.name);
         let prepared = match self.context.files.symlink_metadata(&path)? {
-            Some(archived) => self.compare(source, &before, &path, &archived)?,
+            Some(archived) => match self.compare(source, &before, &path, &archived)? {
+                Prepared::Different if self.completes(source, &path)? => {
+                    let ready = self.make_ready(source, &file, &before, &path)?;
+                    Prepared::Completion(Publication { replaces: true, ..ready })
+                }
+                other => other,
+            },
             None => Prepared::New(self.make_ready(source, &file, &before, &path)?),
         };
         let after = file.metadata().at("examine", &source.path)?;
@@ -93,13 +101,31 @@ impl Intake<'_> {
 
     /// Tells whether both hold the same once decompressed. Of an encrypted one that is not known.
     fn has_same_content(&self, source: &Path, archived: &Path) -> Result<bool, Error> {
+        let Some((source, content)) = self.decode_both(source, archived)? else { return Ok(false) };
+        Ok(same_bytes(source, content).at("compare", archived)?)
+    }
+
+    /// Tells whether the archived file is a segment that was broken off, and the source is the whole of it: a sender
+    /// gave up, its file was taken for what there is, and PostgreSQL sent it again.
+    fn completes(&self, source: &Source, archived: &Path) -> Result<bool, Error> {
+        let Some((_, mut content)) = self.decode_both(&source.path, archived)? else { return Ok(false) };
+        let head = read_head(&mut content, codec::PLAIN_HEAD_BYTES).at("read", archived)?;
+        let rest = io::copy(&mut content, &mut io::sink()).at("read", archived)?;
+        let (len, size) = (head.len() as u64 + rest, codec::segment_size(&head));
+        let Some(size) = size.map(|size| u64::from(size.bytes())).filter(|size| len < *size) else {
+            return Ok(false);
+        };
+        let Some((mut whole, content)) = self.decode_both(&source.path, archived)? else { return Ok(false) };
+        let is_beginning = same_bytes(content, whole.by_ref().take(len)).at("compare", archived)?;
+        Ok(is_beginning && io::copy(&mut whole, &mut io::sink()).at("read", &source.path)? == size - len)
+    }
+
+    /// What a source and an archived file hold, decompressed; `None` when one of them is encrypted.
+    fn decode_both(&self, source: &Path, archived: &Path) -> Result<Option<(Content, Content)>, Error> {
         let decoded = self.archive.decoded(source, Origin::Incoming);
         match decoded.and_then(|source| Ok((source, self.archive.decoded(archived, Origin::Archived)?))) {
-            Err(Error::Decode { source: codec::Error::Encrypted, .. }) => Ok(false),
-            streams => {
-                let (source, archived_content) = streams?;
-                Ok(same_bytes(source, archived_content).at("compare", archived)?)
-            }
+            Err(Error::Decode { source: codec::Error::Encrypted, .. }) => Ok(None),
+            both => both.map(Some),
         }
     }
 
@@ -133,7 +159,7 @@ impl Intake<'_> {
             compression: encoding.or(found).map(|compression| compression.to_string()),
             encryption: None,
         };
-        Ok(Publication { name: source.name, temporary, entry })
+        Ok(Publication { name: source.name, temporary, entry, replaces: false })
     }
 
     fn make_temporary(

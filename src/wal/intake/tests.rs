@@ -5,8 +5,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::*;
+use crate::codec::Format;
 use crate::wal::names::temporary_of;
-use crate::wal::testkit::{Faults, Yard, mebibyte};
+use crate::wal::testkit::{Faults, Yard, mebibyte, segment};
 
 const ONE: &str = "000000010000000000000001";
 const TWO: &str = "000000010000000000000002";
@@ -130,6 +131,63 @@ fn the_run_stops_before_a_segment_that_is_still_arriving() {
     assert_eq!(yard.names("incoming"), [TWO, THREE]);
     yard.settings.segment_size = None;
     assert_eq!(yard.run().unwrap().archived, 2);
+}
+
+#[test]
+fn a_segment_tells_itself_that_it_is_still_arriving_or_was_broken_off() {
+    let yard = Yard::new(Some(Compression::Gzip));
+    yard.arrive(ONE, segment(1));
+    yard.arrive(THREE, segment(3));
+    let (half, partial) = (&segment(2)[..1 << 19], format!("{TWO}.partial"));
+    for (name, content) in [(TWO, half), (TWO, b""), (&partial, half)] {
+        fs::write(yard.path("incoming").join(name), content).unwrap();
+        let report = yard.run().unwrap();
+        assert_eq!(report.arriving.unwrap().to_string(), name);
+        assert_eq!(yard.listed(), [ONE]);
+
+        yard.arrive(name, content);
+        let error = yard.run().unwrap_err();
+        let expected = format!("{name}' was broken off on its way: it holds {} bytes, and", content.len());
+        assert!(error.to_string().contains(&expected), "{error}");
+        assert!(error.hint().unwrap().contains("pg_wal"));
+        assert_eq!(
+            (yard.listed(), yard.names("incoming")),
+            (vec![ONE.to_owned()], vec![name.to_owned(), THREE.to_owned()])
+        );
+        fs::remove_file(yard.path("incoming").join(name)).unwrap();
+    }
+    yard.arrive(TWO, segment(2));
+    assert_eq!(yard.run().unwrap().archived, 2);
+    assert!(yard.archived(TWO).unwrap() == segment(2));
+}
+
+#[test]
+fn a_whole_segment_replaces_the_beginning_of_it_that_the_archive_has() {
+    for format in [None, Some(Format::Gzip)] {
+        let yard = Yard::new(None);
+        yard.arrive(ONE, segment(1));
+        yard.run().unwrap();
+        for (name, fill) in [(TWO, 2), (THREE, 3)] {
+            yard.python_archives_the_beginning(name, &segment(fill)[..1 << 19], format);
+        }
+        yard.run().unwrap();
+        yard.arrive(TWO, segment(2));
+        yard.arrive(THREE, segment(4));
+        let [completed, different] = [TWO, THREE].map(|name| name.parse::<WalName>().unwrap());
+        assert_eq!(
+            told(&yard)[1..],
+            [format!("Completed({completed:?})"), format!("Different({different:?})")]
+        );
+        assert!(yard.archived(TWO).unwrap() == segment(2));
+        assert!(yard.archived(THREE).unwrap() == segment(3)[..1 << 19]);
+        let mut lines = yard.lines();
+        lines.sort();
+        assert!(lines[1].starts_with(&format!("{TWO}\t{}\t", 1 << 20)), "{lines:?}");
+        assert_eq!((lines.len(), yard.names("incoming").len()), (3, 0));
+        // What is whole is never replaced.
+        yard.arrive(TWO, segment(5));
+        assert_eq!(yard.run().unwrap().different, 1);
+    }
 }
 
 #[test]
@@ -279,7 +337,7 @@ fn a_file_without_its_line_is_found_wherever_it_is() {
         ONE,
     ] {
         let yard = Yard::new(None);
-        yard.arrive(before_last, "");
+        yard.arrive(before_last, "WAL");
         yard.run().unwrap();
         yard.python_archives_and_is_killed(unlisted);
         yard.run().unwrap();
@@ -488,4 +546,29 @@ fn a_crash_at_any_step_loses_nothing_and_the_next_run_ends_the_work() {
 fn any_single_step_may_fail_and_the_next_run_ends_the_work() {
     enumerate_faults(None, |step| step);
     enumerate_faults(Some(Compression::Gzip), |step| step);
+}
+
+#[test]
+fn a_crash_while_a_beginning_is_replaced_leaves_the_whole_in_one_place() {
+    let yard_before = || {
+        let yard = Yard::new(None);
+        yard.python_archives_the_beginning(ONE, &segment(1)[..1 << 19], None);
+        yard.run().unwrap();
+        yard.arrive(ONE, segment(1));
+        yard
+    };
+    let counting = Faults::new(usize::MAX, usize::MAX);
+    assert_eq!(yard_before().run_with(counting.clone()).unwrap().completed, 1);
+    for step in 0..counting.seen() {
+        for last in [step, usize::MAX] {
+            let mut yard = yard_before();
+            let _ = yard.run_with(Faults::new(step, last));
+            let is_waiting = yard.names("incoming") == [ONE];
+            assert!(is_waiting || yard.archived(ONE).unwrap() == segment(1), "lost at step {step}");
+            yard.run().unwrap();
+            assert!(yard.archived(ONE).unwrap() == segment(1), "step {step}");
+            assert_eq!((yard.lines().len(), yard.names("incoming").len()), (1, 0), "step {step}");
+            assert!(yard.lines()[0].starts_with(&format!("{ONE}\t{}\t", 1 << 20)), "step {step}");
+        }
+    }
 }
