@@ -167,6 +167,7 @@ fn cron_finishes_deletions_reports_orphans_applies_the_policy_and_cleans_up() {
 
     let said = fleet.site.barman("cron").ok();
     assert!(said.stderr.contains("WARNING: Backup '20260103T100000' is an orphan backup"), "{said}");
+    assert!(said.stderr.contains("'barman delete s01 20260103T100000' does it"), "{said}");
     let removing = |id: &str| format!("Enforcing retention policy: removing backup {id} for server s01");
     let removed: Vec<&str> = said.stdout.lines().filter(|line| line.starts_with("Enforcing")).collect();
     assert_eq!(removed, [removing("20260101T100000"), removing("20260102T100000")], "{said}");

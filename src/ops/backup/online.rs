@@ -16,6 +16,9 @@ impl BackupRun<'_> {
         if is_exclusive {
             refuse_backup_mode(client)?;
         }
+        // A backup that is under way and has no files looks to Barman's `cron` as if its deletion had been cut off.
+        let data = self.layout.data_dir(&self.backup.id, DirectoryForm::Data);
+        self.server.context.files.create_dir_all(&data)?;
         // Recorded first: if we die between the two, the record says that PostgreSQL may be in backup mode.
         self.backup.status = BackupStatus::Started;
         self.save()?;
