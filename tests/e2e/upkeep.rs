@@ -41,18 +41,22 @@ impl Fleet {
                  backup_options = concurrent_backup\n{settings}",
                 site.dir().display()
             ));
-            let incoming = site.home().join(name).join("incoming");
-            fs::create_dir_all(&incoming).unwrap();
-            fs::write(incoming.join(SEGMENT), "some WAL").unwrap();
-            let minutes_ago = std::time::SystemTime::now() - Duration::from_mins(2);
-            File::options()
-                .write(true)
-                .open(incoming.join(SEGMENT))
-                .unwrap()
-                .set_modified(minutes_ago)
-                .unwrap();
         }
-        Self { site, names, _dir: dir }
+        let fleet = Self { site, names, _dir: dir };
+        for name in &fleet.names {
+            fleet.ship(name, SEGMENT);
+        }
+        fleet
+    }
+
+    /// A segment that came a while ago.
+    fn ship(&self, server: &str, segment: &str) {
+        let incoming = self.path(server, "incoming");
+        fs::create_dir_all(&incoming).unwrap();
+        fs::write(incoming.join(segment), "some WAL").unwrap();
+        let minutes_ago = std::time::SystemTime::now() - Duration::from_mins(2);
+        let file = File::options().write(true).open(incoming.join(segment)).unwrap();
+        file.set_modified(minutes_ago).unwrap();
     }
 
     fn path(&self, server: &str, name: &str) -> PathBuf {
@@ -128,6 +132,27 @@ fn a_server_that_hangs_holds_up_no_other_for_longer_than_to_the_next_cron() {
     fleet.wait_until_archived(&fleet.names[3..]);
     drop(stuck);
     end_background_work(&fleet.site, "-q archive-wal s03");
+}
+
+#[test]
+fn wal_is_archived_while_a_hook_script_holds_up_a_deletion() {
+    let fleet = Fleet::new(1, "retention_policy = REDUNDANCY 1\npre_delete_retry_script = false\n");
+    for id in ["20260101T100000", "20260102T100000"] {
+        fleet.add_backup("s01", id);
+    }
+    let stuck = fleet.site.start_barman("cron");
+    fleet.wait_until_archived(&fleet.names);
+    eventually("the script is run", || fleet.site.log().contains("pre_delete_retry_script"));
+    let next = "000000010000000000000002";
+    eventually("archiving has ended", || {
+        let lock = File::open(fleet.site.home().join(".s01-archive-wal.lock"));
+        lock.is_ok_and(|lock| lock.try_lock_shared().is_ok())
+    });
+    fleet.ship("s01", next);
+    fleet.site.barman("cron").ok().says("Another cron process is already running on server s01");
+    let archived = fleet.path("s01", &format!("wals/0000000100000000/{next}"));
+    eventually("the next segment is archived", || archived.exists());
+    drop(stuck);
 }
 
 /// Ends the background work of a server that hangs, having seen that it was detached as it should be: in a session
