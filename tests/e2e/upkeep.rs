@@ -155,6 +155,20 @@ fn wal_is_archived_while_a_hook_script_holds_up_a_deletion() {
     drop(stuck);
 }
 
+#[test]
+fn a_backup_of_a_server_that_does_not_answer_says_why_not() {
+    let fleet = Fleet::new(1, "");
+    let why = ["PostgreSQL: FAILED (", "/nowhere/.s.PGSQL", "No such file or directory"];
+    fleet.site.barman("backup s01").fails(1, &why);
+    // A backup that failed so has no files; where nothing is deleted that concerns nobody.
+    fleet.add_backup("s01", "20260101T100000");
+    fs::remove_dir_all(fleet.path("s01", "base/20260101T100000")).unwrap();
+    let said = fleet.site.barman("cron").ok();
+    assert!(!said.said("orphan"), "{said}");
+    // Monitoring knows the row without a hint.
+    assert!(fleet.site.barman("check s01").stdout.contains("\tPostgreSQL: FAILED\n"));
+}
+
 /// Ends the background work of a server that hangs, having seen that it was detached as it should be: in a session
 /// of its own, and holding nothing open of the terminal, or of the mail, that cron writes to.
 #[track_caller]
