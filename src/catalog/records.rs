@@ -222,9 +222,10 @@ impl Catalog {
         if self.files.is_dir(&old) { DirectoryForm::Pgdata } else { DirectoryForm::Data }
     }
 
-    /// Whether a record tells of a backup whose files are gone, as an interrupted deletion may leave it.
+    /// Whether a record tells of a backup whose files are gone, as an interrupted deletion may leave it. Those of a
+    /// backup that is under way are still to come.
     pub fn is_orphan(&self, info: &BackupInfo) -> Result<bool, Error> {
-        if info.status == BackupStatus::Empty {
+        if matches!(info.status, BackupStatus::Empty | BackupStatus::Started | BackupStatus::Syncing) {
             return Ok(false);
         }
         let entries = self.files.list_if_exists(&self.layout.base_dir(&info.id));

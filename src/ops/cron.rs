@@ -2,7 +2,8 @@
 //! closed, and backups that the retention policy no longer needs are deleted.
 //!
 //! Archiving and the verification of a backup may take long; they run in the background, in processes of their
-//! own, so that one slow server never holds up the others. One broken server does not either.
+//! own, so that one slow server never holds up the others. One broken server does not either. Deletions go on here; the
+//! cron of the next minute leaves that server's to us, starts its archiving and gets on with the other servers.
 
 use std::collections::BTreeSet;
 
@@ -46,6 +47,9 @@ fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
     // Before anything of the server is touched: should its file system hang, the cron of the next minute steps aside
     // here and gets on with the other servers.
     let Some(_lock) = server.lock_for_work(&server.task_lock("cron"))? else {
+        // It may wait for a hook script or delete for hours; WAL must not. The process that archives touches the server
+        // only under a lock of its own.
+        start_archiving(server, keep_descriptors)?;
         server.info(format!(
             "Another cron process is already running on server {name}. Skipping to the next server"
         ));

@@ -5,31 +5,28 @@
 //! thing: it lives on.
 
 mod command;
+mod group;
 mod pipe;
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{self, Child, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::prctl;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::{Pid, setsid};
+use nix::sys::signal::Signal;
+use nix::unistd::setsid;
 
 use super::cancel::{Cancel, Cancelled};
 pub use command::{Command, find_program};
+use group::{Group, Watch};
 pub use pipe::Failed;
 use pipe::Pipe;
 
 /// How much is kept of what a child says.
 const KEPT_BYTES: usize = 64 << 10;
-
-/// How long a program may take to end that was asked to.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// How a program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,16 +209,15 @@ fn guarded(
 ) -> Result<Finished, Error> {
     cancel.check()?;
     let started = Instant::now();
-    let mut child = start(command, if feeder.is_some() { Stdio::piped() } else { Stdio::null() })?;
-    let group = Group::of(&child);
+    let (mut child, group) = start(command, if feeder.is_some() { Stdio::piped() } else { Stdio::null() })?;
     let breaking = group.clone();
     let _breaker = cancel.break_with(move || breaking.end());
-    let result = drive(&mut child, feeder, stdout);
+    let result = drive(&mut child, &group, feeder, stdout);
     if result.is_err() {
         group.end();
     }
     let status = child.wait();
-    group.has_ended.store(true, Ordering::SeqCst);
+    group.reaped();
     let status = status.map_err(|source| error(command, source))?;
     cancel.check()?;
     let stderr = result.map_err(|source| error(command, source))?;
@@ -229,20 +225,28 @@ fn guarded(
 }
 
 /// Starts a child in a group of its own, its output going into pipes.
-fn start(command: &Command, stdin: Stdio) -> Result<Child, Error> {
+fn start(command: &Command, stdin: Stdio) -> Result<(Child, Group), Error> {
     let mut builder = command.to_std();
     builder.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     before_exec(&mut builder, || prctl::set_pdeathsig(Signal::SIGTERM));
-    builder.spawn().map_err(|source| error(command, source))
+    let started = Watch::new().and_then(|watch| Ok((builder.spawn()?, watch)));
+    let (child, watch) = started.map_err(|source| error(command, source))?;
+    let group = Group::of(&child, watch);
+    Ok((child, group))
 }
 
-/// Feeds and empties the child's pipes until it closes them; gives the end of its standard error.
-fn drive(child: &mut Child, feeder: Option<&mut Feeder<'_>>, stdout: &mut dyn Write) -> io::Result<Vec<u8>> {
+/// Feeds and empties the child's pipes until it closes them, or was ended; gives the end of its standard error.
+fn drive(
+    child: &mut Child,
+    group: &Group,
+    feeder: Option<&mut Feeder<'_>>,
+    stdout: &mut dyn Write,
+) -> io::Result<Vec<u8>> {
     let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     thread::scope(|scope| {
-        let errors = scope.spawn(move || errors.map_or(Ok(Vec::new()), read_end));
+        let errors = scope.spawn(move || errors.map_or(Ok(Vec::new()), |pipe| read_end(group.watch(pipe))));
         let feeder = input.zip(feeder).map(|(mut pipe, feeder)| scope.spawn(move || feeder(&mut pipe)));
-        let copied = output.map_or(Ok(0), |mut pipe| io::copy(&mut pipe, stdout));
+        let copied = output.map_or(Ok(0), |pipe| io::copy(&mut group.watch(pipe), stdout));
         if let Some(feeder) = feeder {
             // A child may end before it has read everything; its exit code tells whether that was right.
             let _ = feeder.join();
@@ -280,37 +284,6 @@ impl Write for End {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// The process group that a guarded child leads.
-#[derive(Clone)]
-struct Group {
-    leader: Pid,
-    has_ended: Arc<AtomicBool>,
-}
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        Self { leader: Pid::from_raw(child.id().cast_signed()), has_ended: Arc::default() }
-    }
-
-    /// Asks the group to end, and ends it when it does not: a script around ssh may ignore the request.
-    fn end(&self) {
-        let _ = killpg(self.leader, Signal::SIGTERM);
-        let group = self.clone();
-        let patience = move || {
-            let deadline = Instant::now() + GRACE;
-            while !group.has_ended.load(Ordering::SeqCst) {
-                if Instant::now() > deadline {
-                    let _ = killpg(group.leader, Signal::SIGKILL);
-                    return;
-                }
-                thread::sleep(Duration::from_millis(50));
-            }
-        };
-        // Without a thread there is only the request.
-        let _ = thread::Builder::new().name("patience".into()).spawn(patience);
     }
 }
 

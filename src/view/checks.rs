@@ -24,6 +24,8 @@ pub struct Check {
     pub ok: bool,
     /// What was found, or what to do.
     pub hint: String,
+    /// Why it failed, where the row has no hint because monitoring knows none there.
+    pub reason: Option<String>,
     /// Further lines.
     pub details: Vec<String>,
     /// Whether a backup can be taken all the same.

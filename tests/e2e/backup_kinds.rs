@@ -116,6 +116,60 @@ fn postgresql_leaves_backup_mode_however_an_exclusive_backup_ends() {
     });
 }
 
+/// A backup that waits for the checkpoint of its start, which takes long, and its identifier.
+fn backup_in_checkpoint(world: &World) -> (Running, String) {
+    world.pg.sql("UPDATE pgbench_accounts SET abalance = abalance + 1");
+    let before = world.site.backups();
+    let running = world.site.start_barman("backup main --no-immediate-checkpoint");
+    eventually("PostgreSQL writes the checkpoint", || starts(world) != "0");
+    let newest = world.site.backups().into_iter().find(|id| !before.contains(id)).unwrap();
+    (running, newest)
+}
+
+/// How many sessions are starting a backup.
+fn starts(world: &World) -> String {
+    world.pg.sql(
+        "SELECT count(*) FROM pg_stat_activity WHERE client_addr IS NOT NULL AND state = 'active' \
+         AND query LIKE '%pg_start_backup($%'",
+    )
+}
+
+#[test]
+fn an_exclusive_backup_that_dies_while_it_starts_leaves_no_backup_mode_behind() {
+    let mut world = exclusive_world();
+    world.site.set("retention_policy", "REDUNDANCY 1");
+    let (running, id) = backup_in_checkpoint(&world);
+    // A backup that starts is no leftover of a deletion.
+    let said = world.site.barman("cron").ok();
+    assert!(!said.stderr.contains("orphan"), "{said}");
+    running.signal(Signal::SIGKILL);
+    running.finish();
+    assert_eq!(starts(&world), "1", "PostgreSQL has not noticed");
+    world.site.barman("cron").ok().says(&format!("in the backup mode of backup {id}"));
+    assert_eq!((starts(&world).as_str(), world.pg.is_in_backup()), ("0", false), "SIGKILL");
+    assert_eq!(world.site.field(&id, "status"), "FAILED");
+
+    let (running, id) = backup_in_checkpoint(&world);
+    world.pg.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_addr IS NOT NULL");
+    running.finish().fails(1, &["Backup failed issuing start backup command"]);
+    assert_eq!((starts(&world).as_str(), world.pg.is_in_backup()), ("0", false), "connection lost");
+
+    // However it came to be: cron ends the backup mode of the newest backup that failed, and `backup` that of any.
+    let enter = format!("SELECT pg_start_backup('Barman backup main {id}', true)");
+    world.pg.sql(&enter);
+    world.site.barman("cron").ok().says(&format!("in the backup mode of backup {id}"));
+    assert!(!world.pg.is_in_backup(), "cron looks again");
+    world.pg.sql(&enter);
+    let backup = world.site.barman("backup main --immediate-checkpoint --wait").ok();
+    backup.says(&format!("in the backup mode of backup {id}"));
+
+    // One of the same name that we know nothing of is that of another host.
+    world.pg.sql("SELECT pg_start_backup('Barman backup main 20200101T000000', true)");
+    let words = ["in backup mode already, for 'Barman backup main 20200101T000000'"];
+    world.site.barman("backup main").fails(1, &words);
+    assert!(world.pg.is_in_backup());
+}
+
 /// A standby of the world's database, which has what the primary has.
 fn standby(world: &World) -> Cluster {
     let mut standby = Cluster::standby_of(&world.pg, &world.path("standby"));

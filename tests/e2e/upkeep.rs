@@ -41,18 +41,22 @@ impl Fleet {
                  backup_options = concurrent_backup\n{settings}",
                 site.dir().display()
             ));
-            let incoming = site.home().join(name).join("incoming");
-            fs::create_dir_all(&incoming).unwrap();
-            fs::write(incoming.join(SEGMENT), "some WAL").unwrap();
-            let minutes_ago = std::time::SystemTime::now() - Duration::from_mins(2);
-            File::options()
-                .write(true)
-                .open(incoming.join(SEGMENT))
-                .unwrap()
-                .set_modified(minutes_ago)
-                .unwrap();
         }
-        Self { site, names, _dir: dir }
+        let fleet = Self { site, names, _dir: dir };
+        for name in &fleet.names {
+            fleet.ship(name, SEGMENT);
+        }
+        fleet
+    }
+
+    /// A segment that came a while ago.
+    fn ship(&self, server: &str, segment: &str) {
+        let incoming = self.path(server, "incoming");
+        fs::create_dir_all(&incoming).unwrap();
+        fs::write(incoming.join(segment), "some WAL").unwrap();
+        let minutes_ago = std::time::SystemTime::now() - Duration::from_mins(2);
+        let file = File::options().write(true).open(incoming.join(segment)).unwrap();
+        file.set_modified(minutes_ago).unwrap();
     }
 
     fn path(&self, server: &str, name: &str) -> PathBuf {
@@ -130,6 +134,41 @@ fn a_server_that_hangs_holds_up_no_other_for_longer_than_to_the_next_cron() {
     end_background_work(&fleet.site, "-q archive-wal s03");
 }
 
+#[test]
+fn wal_is_archived_while_a_hook_script_holds_up_a_deletion() {
+    let fleet = Fleet::new(1, "retention_policy = REDUNDANCY 1\npre_delete_retry_script = false\n");
+    for id in ["20260101T100000", "20260102T100000"] {
+        fleet.add_backup("s01", id);
+    }
+    let stuck = fleet.site.start_barman("cron");
+    fleet.wait_until_archived(&fleet.names);
+    eventually("the script is run", || fleet.site.log().contains("pre_delete_retry_script"));
+    let next = "000000010000000000000002";
+    eventually("archiving has ended", || {
+        let lock = File::open(fleet.site.home().join(".s01-archive-wal.lock"));
+        lock.is_ok_and(|lock| lock.try_lock_shared().is_ok())
+    });
+    fleet.ship("s01", next);
+    fleet.site.barman("cron").ok().says("Another cron process is already running on server s01");
+    let archived = fleet.path("s01", &format!("wals/0000000100000000/{next}"));
+    eventually("the next segment is archived", || archived.exists());
+    drop(stuck);
+}
+
+#[test]
+fn a_backup_of_a_server_that_does_not_answer_says_why_not() {
+    let fleet = Fleet::new(1, "");
+    let why = ["PostgreSQL: FAILED (", "/nowhere/.s.PGSQL", "No such file or directory"];
+    fleet.site.barman("backup s01").fails(1, &why);
+    // A backup that failed so has no files; where nothing is deleted that concerns nobody.
+    fleet.add_backup("s01", "20260101T100000");
+    fs::remove_dir_all(fleet.path("s01", "base/20260101T100000")).unwrap();
+    let said = fleet.site.barman("cron").ok();
+    assert!(!said.said("orphan"), "{said}");
+    // Monitoring knows the row without a hint.
+    assert!(fleet.site.barman("check s01").stdout.contains("\tPostgreSQL: FAILED\n"));
+}
+
 /// Ends the background work of a server that hangs, having seen that it was detached as it should be: in a session
 /// of its own, and holding nothing open of the terminal, or of the mail, that cron writes to.
 #[track_caller]
@@ -167,6 +206,7 @@ fn cron_finishes_deletions_reports_orphans_applies_the_policy_and_cleans_up() {
 
     let said = fleet.site.barman("cron").ok();
     assert!(said.stderr.contains("WARNING: Backup '20260103T100000' is an orphan backup"), "{said}");
+    assert!(said.stderr.contains("'barman delete s01 20260103T100000' does it"), "{said}");
     let removing = |id: &str| format!("Enforcing retention policy: removing backup {id} for server s01");
     let removed: Vec<&str> = said.stdout.lines().filter(|line| line.starts_with("Enforcing")).collect();
     assert_eq!(removed, [removing("20260101T100000"), removing("20260102T100000")], "{said}");

@@ -164,6 +164,8 @@ impl State {
                 Ok(label) => row(&["label"], vec![Value::text(&label)]),
                 Err(_) => Err(Refusal::new("58P01", "could not stat file \"backup_label\"")),
             }
+        } else if has("pg_terminate_backend") {
+            Ok((vec!["pg_terminate_backend".into()], Vec::new()))
         } else if has("start_backup(") {
             self.start_backup(sql, parameters)
         } else if has("stop_backup(") {

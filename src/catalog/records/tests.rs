@@ -240,6 +240,11 @@ fn a_record_without_files_is_an_orphan() {
     let orphans: Vec<bool> =
         catalog.load().backups.iter().map(|info| catalog.is_orphan(info).unwrap()).collect();
     assert_eq!(orphans, [true, false, false, true]);
+    for (status, is_orphan) in [("STARTED", false), ("SYNCING", false), ("FAILED", true)] {
+        let home = Home::new().with(A, &format!("status={status}\n"));
+        let catalog = home.open();
+        assert_eq!(catalog.is_orphan(catalog.load().backups[0]).unwrap(), is_orphan, "{status}");
+    }
 }
 
 #[test]

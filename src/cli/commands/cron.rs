@@ -11,15 +11,16 @@ Examples:
     barman cron --keep-descriptors
 
 Exit status:
-  0  the work on every server was begun, or was under way
-  1  the work on a server could not be begun; failures of background work are in the log and in 'check'";
+  0  the work on every server was done, was begun in the background, or was under way
+  1  something could not be done for a server; failures of background work are in the log and in 'check'";
 
 /// Do the maintenance that is due; runs every minute
 ///
 /// For each active server: archives the WAL that arrived, settles backups that wait for WAL, deletes what the
 /// retention policy no longer keeps, finishes deletions that were interrupted, and marks backups FAILED whose
-/// process is gone. The work on a server goes on in the background, so that a slow server does not hold up the
-/// others. A second `cron` skips servers that the first is still busy with.
+/// process is gone. WAL is archived and waiting backups are settled in the background, so that a slow server does not
+/// hold up the others. Deletions, with their hook scripts, are done before `cron` goes on to the next server; of a
+/// server that a first `cron` is still busy with, a second one only has WAL archived.
 ///
 /// It belongs into the crontab of user `barman`, once a minute; the Debian package brings that entry.
 #[derive(Debug, clap::Args)]

@@ -10,6 +10,7 @@ use crate::types::BackupStatus;
 /// backup lock, so nobody is still working on them.
 pub fn close_abandoned(server: &Server<'_>) -> Result<(), Error> {
     let mut catalog = server.catalog()?;
+    look_again_at_newest(server, &catalog.load().backups);
     let is_open =
         |backup: &&&BackupInfo| matches!(backup.status, BackupStatus::Empty | BackupStatus::Started);
     let open: Vec<BackupInfo> =
@@ -28,4 +29,14 @@ pub fn close_abandoned(server: &Server<'_>) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+/// PostgreSQL may not have answered when an exclusive backup failed, or begun it only after that. As long as there is
+/// no newer one it may still be in the backup mode of that.
+fn look_again_at_newest(server: &Server<'_>, backups: &[&BackupInfo]) {
+    let Some(newest) = backups.last() else { return };
+    let has_ended = newest.end_xlog.is_some();
+    if newest.status == BackupStatus::Failed && !has_ended && Strategy::Exclusive.is_of(newest) {
+        last_word::look_again(server, &newest.id);
+    }
 }

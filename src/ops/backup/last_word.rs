@@ -12,6 +12,9 @@ use crate::types::BackupId;
 /// How long PostgreSQL gets to take a last word.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Between two looks whether a session has ended.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Has PostgreSQL leave the backup mode that our backup brought it into. What keeps it from that is told with the
 /// remedy.
 ///
@@ -20,10 +23,10 @@ pub fn leave(server: &Server<'_>, mode: &BackupMode, is_connected: bool) {
     let outcome = match mode {
         // The end of the session does it.
         BackupMode::Concurrent => return,
-        BackupMode::Exclusive => speak(server, |client| client.leave_exclusive_backup().map(drop)),
+        BackupMode::Exclusive => speak(server, |client, _| client.leave_exclusive_backup().map(drop)),
         // A server that was restarted has forgotten the backup, and must not be told of it.
         BackupMode::Espresso(_) if !is_connected => return,
-        BackupMode::Espresso(extension) => speak(server, |client| client.abort_espresso_backup(extension)),
+        BackupMode::Espresso(extension) => speak(server, |client, _| client.abort_espresso_backup(extension)),
     };
     if let Err(error) = outcome {
         warn(server, &error);
@@ -33,31 +36,60 @@ pub fn leave(server: &Server<'_>, mode: &BackupMode, is_connected: bool) {
 /// Has PostgreSQL leave the backup mode of the exclusive backup `id`, whose process has died, or of which it is not
 /// known whether it began. A backup of somebody else is left alone.
 pub fn leave_if_of(server: &Server<'_>, id: &BackupId) {
-    let left = speak(server, |client| {
-        let label = client.find_backup_label()?;
-        if !label.is_some_and(|label| is_of(&label, server.name(), id)) {
-            return Ok(Leaving::NotInBackup);
+    if let Err(error) = try_leave_if_of(server, id) {
+        warn(server, &error);
+    }
+}
+
+/// Looks once more for what the process of a FAILED backup may have left, quietly when that is impossible: it was told
+/// when the backup failed.
+pub fn look_again(server: &Server<'_>, id: &BackupId) {
+    if let Err(error) = try_leave_if_of(server, id) {
+        tracing::debug!("backup mode of backup {id} of server '{}': {}", server.name(), error.with_causes());
+    }
+}
+
+fn try_leave_if_of(server: &Server<'_>, id: &BackupId) -> Result<(), Error> {
+    let left = speak(server, |client, cancel| {
+        // First what still starts the backup: the label comes only when the checkpoint is written.
+        let mut was_starting = false;
+        while client.end_exclusive_start(&name(server.name(), id))? {
+            was_starting = true;
+            cancel.sleep(PAUSE)?;
         }
-        client.leave_exclusive_backup()
-    });
-    match left {
-        Ok(Leaving::Left) => server.warning(format!(
+        let label = client.find_backup_label()?;
+        if label.is_some_and(|label| is_of(&label, server.name(), id)) {
+            return client.leave_exclusive_backup();
+        }
+        Ok(if was_starting { Leaving::Left } else { Leaving::NotInBackup })
+    })?;
+    if left == Leaving::Left {
+        server.warning(format!(
             "PostgreSQL of server '{}' was still in the backup mode of backup {id}, and has left it now",
             server.name()
-        )),
-        Ok(Leaving::NotInBackup) => {}
-        Err(error) => warn(server, &error),
+        ));
     }
+    Ok(())
 }
 
 /// Whether a `backup_label` is the one of our backup `id`.
 pub fn is_of(label: &str, server: &str, id: &BackupId) -> bool {
-    label.lines().any(|line| line.strip_prefix("LABEL: ").is_some_and(|label| label == name(server, id)))
+    backup_of(label, server).as_ref() == Some(id)
+}
+
+/// The backup of `server` that a `backup_label` names.
+pub fn backup_of(label: &str, server: &str) -> Option<BackupId> {
+    let label = label.lines().find_map(|line| line.strip_prefix("LABEL: "))?;
+    label.strip_prefix(&name_before_id(server))?.parse().ok()
 }
 
 /// The name that PostgreSQL is given for a backup.
 pub fn name(server: &str, id: &BackupId) -> String {
-    format!("Barman backup {server} {id}")
+    format!("{}{id}", name_before_id(server))
+}
+
+fn name_before_id(server: &str) -> String {
+    format!("Barman backup {server} ")
 }
 
 fn warn(server: &Server<'_>, error: &Error) {
@@ -69,7 +101,10 @@ fn warn(server: &Server<'_>, error: &Error) {
 }
 
 /// Says something to PostgreSQL in a session of its own, which no earlier request to stop ends.
-fn speak<T>(server: &Server<'_>, say: impl FnOnce(&Client) -> Result<T, pg::Error>) -> Result<T, Error> {
+fn speak<T>(
+    server: &Server<'_>,
+    say: impl FnOnce(&Client, &Cancel) -> Result<T, pg::Error>,
+) -> Result<T, Error> {
     let cancel = Cancel::default();
     let mut context = server.context.clone();
     context.cancel = cancel.clone();
@@ -81,7 +116,7 @@ fn speak<T>(server: &Server<'_>, say: impl FnOnce(&Client) -> Result<T, pg::Erro
                 timer.cancel();
             }
         });
-        let outcome = server.connect().and_then(|client| Ok(say(&client)?));
+        let outcome = server.connect().and_then(|client| Ok(say(&client, &cancel)?));
         cancel.cancel();
         outcome
     })
@@ -99,5 +134,8 @@ mod tests {
         assert!(is_of(label, "main", &id("20260101T100000")));
         assert!(!is_of(label, "main", &id("20260101T100001")));
         assert!(!is_of(label, "mai", &id("20260101T100000")));
+        assert_eq!(backup_of(label, "main"), Some(id("20260101T100000")));
+        assert_eq!(backup_of(label, "ma"), None);
+        assert_eq!(backup_of("LABEL: by hand\n", "main"), None);
     }
 }

@@ -74,8 +74,10 @@ pub fn run(server: &Server<'_>, options: &BackupOptions) -> Result<(), Error> {
 fn ensure_ready(server: &Server<'_>, options: &BackupOptions) -> Result<(), Error> {
     let report = check::run(server, options.check_timeout)?;
     let blocking = report.checks.iter().filter(|check| !check.ok && !check.tolerated_by_backup);
-    let failures: Vec<String> =
-        blocking.map(|check| format!("\n\t{}: FAILED ({})", check.label, check.hint)).collect();
+    let failures: Vec<String> = blocking
+        .map(|check| (check.label, check.reason.as_ref().unwrap_or(&check.hint)))
+        .map(|(label, reason)| format!("\n\t{label}: FAILED ({reason})"))
+        .collect();
     for failure in &failures {
         tracing::error!("check of server '{}' {}", server.name(), failure.trim());
     }

@@ -14,8 +14,11 @@ impl BackupRun<'_> {
     pub(super) fn start(&mut self, client: &Client, mode: &BackupMode) -> Result<BackupStart, Error> {
         let is_exclusive = *mode == BackupMode::Exclusive;
         if is_exclusive {
-            refuse_backup_mode(client)?;
+            self.end_backup_mode_of_the_dead(client)?;
         }
+        // A backup that is under way and has no files looks to Barman's `cron` as if its deletion had been cut off.
+        let data = self.layout.data_dir(&self.backup.id, DirectoryForm::Data);
+        self.server.context.files.create_dir_all(&data)?;
         // Recorded first: if we die between the two, the record says that PostgreSQL may be in backup mode.
         self.backup.status = BackupStatus::Started;
         self.save()?;
@@ -27,6 +30,28 @@ impl BackupRun<'_> {
             last_word::leave_if_of(self.server, &self.backup.id);
         }
         Ok(started?)
+    }
+
+    /// Has PostgreSQL leave the backup mode of a FAILED backup of ours, and fails when it is in that of anybody else. Who
+    /// must not know gets to hear it from PostgreSQL itself.
+    ///
+    /// We hold the backup lock, so nobody works on that backup; that it is in our catalogue tells it from one of the
+    /// same server that another host takes.
+    fn end_backup_mode_of_the_dead(&self, client: &Client) -> Result<(), Error> {
+        let Ok(Some(label)) = client.find_backup_label() else { return Ok(()) };
+        if let Some(id) = last_word::backup_of(&label, self.server.name())
+            && self.has_failed(&id)?
+        {
+            last_word::leave_if_of(self.server, &id);
+            return Ok(());
+        }
+        let field = |name| label.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("?");
+        Err(Error::refused(format!(
+            "PostgreSQL is in backup mode already, for '{}' since {}. When nobody is taking that backup any more, end \
+             it with: SELECT pg_stop_backup();",
+            field("LABEL: "),
+            field("START TIME: ")
+        )))
     }
 
     fn record_start(&mut self, start: &BackupStart) -> Result<(), Error> {
@@ -132,17 +157,4 @@ impl BackupRun<'_> {
         }
         Ok(())
     }
-}
-
-/// Fails when PostgreSQL is in exclusive backup mode, for whoever that may be. Who must not know gets to hear it from
-/// PostgreSQL itself.
-fn refuse_backup_mode(client: &Client) -> Result<(), Error> {
-    let Ok(Some(label)) = client.find_backup_label() else { return Ok(()) };
-    let field = |name| label.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("?");
-    Err(Error::refused(format!(
-        "PostgreSQL is in backup mode already, for '{}' since {}. When nobody is taking that backup any more, end it \
-         with: SELECT pg_stop_backup();",
-        field("LABEL: "),
-        field("START TIME: ")
-    )))
 }

@@ -173,6 +173,11 @@ impl<'a> BackupRun<'a> {
         Ok(())
     }
 
+    /// Whether the catalogue has a backup `id` that was given up.
+    pub(super) fn has_failed(&self, id: &BackupId) -> Result<bool, Error> {
+        Ok(self.catalog.find(id)?.is_some_and(|backup| backup.status == BackupStatus::Failed))
+    }
+
     pub(super) fn save(&mut self) -> Result<(), Error> {
         Ok(self.catalog.save(self.backup.clone())?)
     }

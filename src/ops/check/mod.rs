@@ -70,8 +70,8 @@ fn examine(server: &Server<'_>, timeout: Option<Duration>, rows: &mut Rows) -> R
 enum Postgres {
     /// Not asked: the server is inactive or passive.
     NotAsked,
-    /// It did not answer, or refused; or the configuration does not say where it is.
-    Unreachable,
+    /// It did not answer, or refused; or the configuration does not say where it is. With the reason.
+    Unreachable(String),
     /// It answers, but nobody here knows its language any more.
     TooOld(String),
     /// It answers.
@@ -82,7 +82,7 @@ impl Postgres {
     fn facts(&self) -> Option<&ServerFacts> {
         match self {
             Self::Reached(_, facts) => Some(facts),
-            Self::NotAsked | Self::Unreachable | Self::TooOld(_) => None,
+            Self::NotAsked | Self::Unreachable(_) | Self::TooOld(_) => None,
         }
     }
 }
@@ -92,7 +92,7 @@ fn look_at_postgres(server: &Server<'_>) -> Postgres {
         return Postgres::NotAsked;
     }
     if server.config.conninfo().is_none() {
-        return Postgres::Unreachable;
+        return Postgres::Unreachable("'conninfo' is not set".into());
     }
     let reached = server.connect().and_then(|client| {
         let facts = client.server_facts()?;
@@ -102,8 +102,9 @@ fn look_at_postgres(server: &Server<'_>) -> Postgres {
         Ok((client, facts)) => Postgres::Reached(Box::new(client), Box::new(facts)),
         Err(Error::Pg(error @ pg::Error::TooOld(_))) => Postgres::TooOld(error.to_string()),
         Err(error) => {
-            tracing::warn!("Error retrieving PostgreSQL status: {error}");
-            Postgres::Unreachable
+            let reason = error.with_causes();
+            tracing::warn!("Error retrieving PostgreSQL status: {reason}");
+            Postgres::Unreachable(reason)
         }
     }
 }
@@ -125,6 +126,14 @@ impl Rows {
         self.add(label, false, hint);
     }
 
+    /// A failed check whose row has no hint, whatever the reason.
+    fn fail_bare(&mut self, label: &'static str, reason: &str) {
+        self.fail(label, "");
+        if let Some(check) = self.checks.last_mut() {
+            check.reason = Some(reason.to_owned());
+        }
+    }
+
     /// Makes the checks of a group; when they cannot be made that is a failed row.
     fn attempt(
         &mut self,
@@ -142,7 +151,8 @@ impl Rows {
 
     fn add(&mut self, label: &'static str, ok: bool, hint: impl Into<String>) {
         let tolerated_by_backup = TOLERATED_BY_BACKUP.contains(&label);
-        self.checks.push(Check { label, ok, hint: hint.into(), details: Vec::new(), tolerated_by_backup });
+        let (hint, details) = (hint.into(), Vec::new());
+        self.checks.push(Check { label, ok, hint, reason: None, details, tolerated_by_backup });
     }
 }
 

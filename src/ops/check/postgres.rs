@@ -9,8 +9,8 @@ use crate::pg::{self, ConcurrentBackup, ServerFacts};
 pub fn check_server(server: &Server<'_>, postgres: &Postgres, rows: &mut Rows) {
     let facts = match postgres {
         Postgres::NotAsked => return,
-        Postgres::Unreachable => {
-            rows.fail("PostgreSQL", "");
+        Postgres::Unreachable(reason) => {
+            rows.fail_bare("PostgreSQL", reason);
             return;
         }
         Postgres::TooOld(error) => {

@@ -68,7 +68,7 @@ pub fn check_backup_label(
     access: Access,
     rows: &mut Rows,
 ) -> Result<(), Error> {
-    if access == Access::Fails || !matches!(postgres, Postgres::Unreachable) {
+    if access == Access::Fails || !matches!(postgres, Postgres::Unreachable(_)) {
         return Ok(());
     }
     let catalog = server.catalog()?;

@@ -37,7 +37,10 @@ pub fn enforce(
         if begun.contains(&info.id) {
             condemned.push(info.id.clone());
         } else if catalog.is_orphan(info)? {
-            warn_of_orphan(context, catalog, &info.id);
+            // Without a policy no backup's place is at stake, and Barman says nothing.
+            if settings.rules.policy.is_some() {
+                warn_of_orphan(context, catalog, &info.id);
+            }
         } else {
             whole.push(info);
         }
@@ -68,8 +71,9 @@ fn warn_of_orphan(context: &Context, catalog: &Catalog, id: &BackupId) {
     let layout = catalog.layout();
     context.events.warning(&format!(
         "Backup '{id}' is an orphan backup, this is possibly the result of an incomplete delete operation. Please \
-         manually delete the following files or directories if present:\n* {} \n* {} ",
+         manually delete the following files or directories if present:\n* {} \n* {} \n'barman delete {} {id}' does it.",
         layout.base_dir(id).display(),
         layout.record(id).display(),
+        layout.server,
     ));
 }

@@ -90,6 +90,7 @@ mod tests {
             label,
             ok,
             hint: if ok { "fine".into() } else { String::new() },
+            reason: None,
             details: vec![],
             tolerated_by_backup: false,
         };

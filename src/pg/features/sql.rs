@@ -18,7 +18,8 @@ pub(in crate::pg) struct Sql {
     pub(in crate::pg) stop_exclusive: Option<&'static str>,
     /// The functions of the concurrent mode.
     pub(in crate::pg) concurrent: Option<NativeSql>,
-    /// The functions that a user who takes backups must be allowed to execute; `None`: only superusers can.
+    /// The functions that a user who takes backups must be allowed to execute; `None`: only superusers can,
+    /// as in 9.6: it can grant the functions, but not the sight of `data_directory`.
     pub(in crate::pg) backup_functions: Option<&'static [&'static str]>,
     pub(in crate::pg) switch_wal: &'static str,
     pub(in crate::pg) walfile_name: &'static str,
@@ -32,6 +33,8 @@ pub(in crate::pg) struct Sql {
     pub(in crate::pg) tablespace_location: &'static str,
     /// The offset of a time zone, for a time that stands in place of `{}`.
     pub(in crate::pg) zone_offset: &'static str,
+    /// The columns of `pg_stat_activity` that have the process of a session and its last request.
+    pub(in crate::pg) activity: (&'static str, &'static str),
     /// Whether there is a view `pg_stat_archiver`.
     pub(in crate::pg) has_archiver_stats: bool,
     /// Whether there are replication slots.
@@ -76,14 +79,18 @@ const SQL_8_4: Sql = Sql {
     tablespace_location: "spclocation",
     zone_offset: "pg_catalog.to_char(EXTRACT(timezone_hour FROM {}), 'SG00') || ':' || \
                   pg_catalog.to_char(pg_catalog.abs(EXTRACT(timezone_minute FROM {})), 'FM00')",
+    activity: ("procpid", "current_query"),
     has_archiver_stats: false,
     has_replication_slots: false,
 };
 
 const SQL_9_0: Sql = Sql { is_in_recovery: "pg_catalog.pg_is_in_recovery()", ..SQL_8_4 };
 
-const SQL_9_2: Sql =
-    Sql { tablespace_location: "pg_catalog.pg_tablespace_location(pg_tablespace.oid)", ..SQL_9_0 };
+const SQL_9_2: Sql = Sql {
+    tablespace_location: "pg_catalog.pg_tablespace_location(pg_tablespace.oid)",
+    activity: ("pid", "query"),
+    ..SQL_9_0
+};
 
 const SQL_9_4: Sql = Sql {
     zone_offset: "pg_catalog.to_char({}, 'OF')",

@@ -4,7 +4,8 @@ use std::io::{self, Read};
 use std::process::{Child, ChildStdout, Stdio};
 use std::thread::{self, JoinHandle};
 
-use super::{Command, Error, Group, error, exit_code, read_end};
+use super::group::{Group, Watched};
+use super::{Command, Error, error, exit_code, read_end};
 use crate::sys::Cancel;
 use crate::sys::cancel::BreakGuard;
 
@@ -31,7 +32,7 @@ impl Failed {
 pub(super) struct Pipe {
     command: Command,
     cancel: Cancel,
-    output: ChildStdout,
+    output: Watched<ChildStdout>,
     /// Gone when the end has been seen.
     running: Option<Running>,
 }
@@ -47,8 +48,7 @@ struct Running {
 impl Pipe {
     pub fn start(command: &Command, mut input: Box<dyn Read + Send>, cancel: &Cancel) -> Result<Self, Error> {
         cancel.check()?;
-        let mut child = super::start(command, Stdio::piped())?;
-        let group = Group::of(&child);
+        let (mut child, group) = super::start(command, Stdio::piped())?;
         let breaking = group.clone();
         let breaker = cancel.break_with(move || breaking.end());
         let (Some(mut stdin), Some(output), Some(stderr)) =
@@ -61,6 +61,7 @@ impl Pipe {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
             _ => Ok(()),
         });
+        let (output, stderr) = (group.watch(output), group.watch(stderr));
         let errors = thread::spawn(move || read_end(stderr));
         let running = Running { child, group, feeder, errors, _breaker: breaker };
         Ok(Self { command: command.clone(), cancel: cancel.clone(), output, running: Some(running) })
@@ -68,7 +69,9 @@ impl Pipe {
 
     /// Waits for the end; whatever went wrong with the program or with what it was fed is an error.
     fn conclude(&self, mut running: Running) -> io::Result<()> {
-        let status = running.child.wait()?;
+        let status = running.child.wait();
+        running.group.reaped();
+        let status = status?;
         self.cancel.check().map_err(io::Error::other)?;
         let lost = |_| Err(io::Error::other("the thread that feeds a program has ended early"));
         running.feeder.join().unwrap_or_else(lost)?;
@@ -105,6 +108,7 @@ impl Drop for Pipe {
         if let Some(running) = &mut self.running {
             running.group.end();
             let _ = running.child.wait();
+            running.group.reaped();
         }
     }
 }

@@ -1,3 +1,5 @@
+use nix::unistd::Pid;
+
 use super::*;
 
 #[test]
@@ -106,6 +108,75 @@ fn a_program_that_ignores_the_request_to_end_is_ended() {
     thread::sleep(Duration::from_millis(100));
     cancel.cancel();
     assert!(matches!(runner.join().unwrap(), Err(Error::Cancelled(_))));
+}
+
+#[test]
+fn a_stop_does_not_wait_for_who_has_left_the_group_with_our_pipes() {
+    let cancel = Cancel::default();
+    let token = cancel.clone();
+    let leaving = "setsid sleep 60 & true";
+    let begun = Instant::now();
+    let runner =
+        thread::spawn(move || SystemProcesses.run(&Command::new("sh").args(["-c", leaving]), &token));
+    thread::sleep(Duration::from_millis(100));
+    cancel.cancel();
+    assert!(matches!(runner.join().unwrap(), Err(Error::Cancelled(_))));
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn a_stop_ends_descendants_that_ignore_it_before_it_returns() {
+    let cancel = Cancel::default();
+    let token = cancel.clone();
+    let (_dir, path) = pid_file();
+    let deaf = format!("(trap '' TERM; echo $BASHPID > {path}; sleep 60) >/dev/null 2>&1 & wait");
+    let runner =
+        thread::spawn(move || SystemProcesses.run(&Command::new("bash").args(["-c", &deaf]), &token));
+    let descendant = read_pid(&path);
+    cancel.cancel();
+    assert!(matches!(runner.join().unwrap(), Err(Error::Cancelled(_))));
+    assert_gone(descendant);
+}
+
+#[test]
+fn a_stream_that_is_dropped_ends_descendants_that_ignore_it() {
+    let (_dir, path) = pid_file();
+    let deaf = format!("(trap '' TERM; echo $BASHPID > {path}; sleep 60) >/dev/null 2>&1 & echo said; wait");
+    let command = Command::new("bash").args(["-c", &deaf]);
+    let stream = SystemProcesses.pipe(&command, Box::new(io::empty()), &Cancel::default()).unwrap();
+    let descendant = read_pid(&path);
+    drop(stream);
+    assert_gone(descendant);
+}
+
+fn pid_file() -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pid").display().to_string();
+    (dir, path)
+}
+
+fn read_pid(path: &str) -> Pid {
+    loop {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        if text.ends_with('\n') {
+            return Pid::from_raw(text.trim().parse().unwrap());
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Whoever was ended may wait to be buried by its new parent.
+#[track_caller]
+fn assert_gone(pid: Pid) {
+    let deadline = Instant::now() + Duration::from_secs(2);
+    let lives = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(") ").next().is_some_and(|fields| !fields.is_empty() && !fields.starts_with('Z'))
+    };
+    while lives() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert!(!lives());
 }
 
 #[test]

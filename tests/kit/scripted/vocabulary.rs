@@ -3,7 +3,7 @@
 use super::wire::Refusal;
 
 /// Names of the system catalogue with the versions from which and before which they were there.
-const NAMES: [(&str, u32, u32); 46] = [
+const NAMES: [(&str, u32, u32); 50] = [
     ("abs", 0, ALWAYS),
     ("bool", 0, ALWAYS),
     ("clock_timestamp", 0, ALWAYS),
@@ -14,6 +14,7 @@ const NAMES: [(&str, u32, u32); 46] = [
     ("left", 90_100, ALWAYS),
     ("lpad", 0, ALWAYS),
     ("now", 0, ALWAYS),
+    ("pg_backend_pid", 0, ALWAYS),
     ("pg_backup_start", 150_000, ALWAYS),
     ("pg_control_checkpoint", 90_600, ALWAYS),
     ("pg_control_recovery", 90_600, ALWAYS),
@@ -33,6 +34,7 @@ const NAMES: [(&str, u32, u32); 46] = [
     ("pg_settings", 0, ALWAYS),
     ("pg_size_bytes", 90_600, ALWAYS),
     ("pg_start_backup", 0, 150_000),
+    ("pg_stat_activity", 0, ALWAYS),
     ("pg_stat_archiver", 90_400, ALWAYS),
     ("pg_stop_backup", 0, 150_000),
     ("pg_switch_wal", 100_000, ALWAYS),
@@ -40,10 +42,12 @@ const NAMES: [(&str, u32, u32); 46] = [
     ("pg_tablespace", 0, ALWAYS),
     ("pg_tablespace_location", 90_200, ALWAYS),
     ("pg_tablespace_size", 0, ALWAYS),
+    ("pg_terminate_backend", 80_400, ALWAYS),
     ("pg_xlogfile_name", 0, 100_000),
     ("quote_ident", 0, ALWAYS),
     ("set_config", 0, ALWAYS),
     ("string_to_array", 0, ALWAYS),
+    ("strpos", 0, ALWAYS),
     ("substr", 0, ALWAYS),
     ("sum", 0, ALWAYS),
     ("text", 0, ALWAYS),
@@ -53,8 +57,10 @@ const NAMES: [(&str, u32, u32); 46] = [
 ];
 
 /// Other things that were not always there, by the text that uses them.
-const USES: [(&str, u32, u32); 6] = [
+const USES: [(&str, u32, u32); 8] = [
     ("spclocation", 0, 90_200),
+    ("procpid", 0, 90_200),
+    ("backend(pid)", 90_200, ALWAYS),
     (", 'OF')", 90_400, ALWAYS),
     ("$2::pg_catalog.bool, false)", 90_600, ALWAYS),
     ("$2::pg_catalog.bool, true)", 90_600, ALWAYS),

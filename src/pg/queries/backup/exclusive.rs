@@ -28,7 +28,8 @@ impl Client {
         let sql = &self.features().sql;
         let function = sql.start_exclusive.ok_or_else(|| self.lacks_exclusive_mode())?;
         let start = format!(
-            "SELECT start.lsn::pg_catalog.text AS lsn, {} AS time, {} AS timeline FROM {function} AS start(lsn)",
+            "{}SELECT start.lsn::pg_catalog.text AS lsn, {} AS time, {} AS timeline FROM {function} AS start(lsn)",
+            mark(label),
             sql.moment("pg_catalog.now()"),
             timeline(sql, "start.lsn"),
         );
@@ -46,6 +47,19 @@ impl Client {
             timeline(sql, "stop.lsn"),
         );
         BackupEnd::of(&self.row("stop the backup", Request::plain(stop))?, layout)
+    }
+
+    /// Ends the sessions that are still starting the exclusive backup `label`; tells whether there were any.
+    ///
+    /// Until its checkpoint is written the server does not notice that nobody waits for such a session any more, and
+    /// brings itself into backup mode after that.
+    pub fn end_exclusive_start(&self, label: &str) -> Result<bool, Error> {
+        let (pid, query) = self.features().sql.activity;
+        let end = format!(
+            "SELECT pg_catalog.pg_terminate_backend({pid}) FROM pg_catalog.pg_stat_activity \
+             WHERE {pid} <> pg_catalog.pg_backend_pid() AND pg_catalog.strpos({query}, $1) = 1"
+        );
+        Ok(!self.rows("end the start of a backup", Request::with(end, &[&mark(label)]))?.is_empty())
     }
 
     /// Has the server leave exclusive backup mode, whoever brought it there.
@@ -79,6 +93,11 @@ impl Client {
     fn lacks_exclusive_mode(&self) -> Error {
         self.lacks("exclusive backups")
     }
+}
+
+/// What the request to start a backup begins with, so that it can be told from others in `pg_stat_activity`.
+fn mark(label: &str) -> String {
+    format!("-- {}\n", label.replace(char::is_control, " "))
 }
 
 /// The timeline that a primary writes on, as file names have it.
