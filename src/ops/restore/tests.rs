@@ -255,6 +255,25 @@ fn a_tablespace_may_lie_in_the_data_directory_but_not_around_it() {
 }
 
 #[test]
+fn what_steered_the_recovery_of_the_original_does_not_come_along() {
+    let site = Site::new();
+    let data = site.path(&format!("main/base/{ID}/data"));
+    for name in ["standby.signal", "recovery.signal", "recovery.conf", "tablespace_map"] {
+        real::write(data.join(name), "").unwrap();
+    }
+    let location = format!("ts:{}", site.path("plain-ts").display());
+    let plain = RestoreRequest { targets: Vec::new(), ..site.request("plain", &[&location]) };
+    run(&site.server(Files::default()), &plain).unwrap();
+    site.restore_to("steered", Files::default()).unwrap();
+    for to in ["plain", "steered"] {
+        for name in ["standby.signal", "recovery.conf", "tablespace_map"] {
+            assert!(!site.path(to).join(name).exists(), "{name} in {to}");
+        }
+    }
+    assert!(!site.path("plain/recovery.signal").exists() && site.path("steered/recovery.signal").exists());
+}
+
+#[test]
 fn a_segment_that_was_cut_off_is_never_restored_short() {
     let site = Site::new();
     std::fs::write(site.path(&format!("main/wals/0000000100000000/{SEGMENT}")), "w".repeat(1000)).unwrap();
