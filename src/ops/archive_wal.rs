@@ -15,6 +15,10 @@ use crate::wal::{self, Attendant, IncomingSettings, Step, archive_incoming};
 const POLL: Duration = Duration::from_millis(100);
 /// The same when something has stopped the first one that takes its time.
 const POLL_AFTER_STOP: Duration = Duration::from_secs(10);
+/// The same while another process archives before a restore.
+const POLL_WHILE_BUSY: Duration = Duration::from_millis(500);
+/// So long a restore waits for that process.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who asks for WAL to be archived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +32,10 @@ enum Asker {
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
-    /// All is archived that can be now, by us or by the process that is at it already.
+    /// All is archived that can be now.
     Over,
+    /// Another process is at it already.
+    Busy,
     /// A hook script has ended it, or a file that its sender has not finished.
     Stopped,
 }
@@ -38,6 +44,53 @@ enum Ending {
 pub fn run(server: &Server<'_>) -> Result<(), Error> {
     server.refuse_unsupported()?;
     archive(server, Asker::Command, None).map(drop)
+}
+
+/// Archives what has arrived before a restore, for which it may be needed; waits for another process that is at it.
+///
+/// What stands in the way is a warning: a disk that is full, a script or a file that stops archiving must not keep
+/// what is archived from being restored. Only a stop is an error.
+pub fn run_before_restore(server: &Server<'_>) -> Result<(), Error> {
+    match archive_when_free(server) {
+        Err(error) if server.context.cancel.is_cancelled() => Err(error),
+        Err(error) => {
+            server.warning(format!(
+                "The WAL files that wait in '{}' are not included in the restore. Reason: {}",
+                server.config.incoming_wals_directory().display(),
+                error.description()
+            ));
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn archive_when_free(server: &Server<'_>) -> Result<(), Error> {
+    let (context, name) = (&server.context, server.name());
+    let mut waited = Duration::ZERO;
+    while archive(server, Asker::UseCase, None)? == Ending::Busy {
+        if waited.is_zero() {
+            server.info(format!(
+                "Another archive-wal process is running on server {name}: waiting up to {} seconds for the WAL that it \
+                 archives",
+                PATIENCE.as_secs()
+            ));
+        }
+        if waited >= PATIENCE {
+            let incoming = server.config.incoming_wals_directory();
+            let count = context.files.list_if_exists(&incoming)?.len();
+            server.warning(format!(
+                "Another archive-wal process is still running on server {name}. {count} files that wait in '{}' are not \
+                 included in the restore; restore again when they are archived if you need them",
+                incoming.display()
+            ));
+            return Ok(());
+        }
+        let rested: Result<(), Cancelled> = context.clock.sleep(POLL_WHILE_BUSY, &context.cancel);
+        rested?;
+        waited += POLL_WHILE_BUSY;
+    }
+    Ok(())
 }
 
 /// The same on the way of another use case.
@@ -73,7 +126,7 @@ pub fn await_condition(
             return Ok(false);
         }
         let pause = match ending {
-            Ending::Over => POLL,
+            Ending::Over | Ending::Busy => POLL,
             Ending::Stopped => POLL_AFTER_STOP,
         };
         let rested: Result<(), Cancelled> = server.context.clock.sleep(pause, &server.context.cancel);
@@ -89,7 +142,7 @@ fn archive(server: &Server<'_>, asker: Asker, size: Option<SegmentSize>) -> Resu
                 server.name()
             ));
         }
-        return Ok(Ending::Over);
+        return Ok(Ending::Busy);
     };
     let settings = settings(server, size)?;
     // Said with the first file, so that a use case that polls says nothing when nothing comes.

@@ -45,6 +45,13 @@ pub struct Lock {
 impl Lock {
     /// Takes the lock if it is free; `None` when somebody holds it.
     pub fn try_acquire(path: &Path) -> Result<Option<Self>, Error> {
+        Self::try_acquire_by(path, FileExt::try_lock_exclusive)
+    }
+
+    fn try_acquire_by(
+        path: &Path,
+        try_lock: impl Fn(&File) -> io::Result<()>,
+    ) -> Result<Option<Self>, Error> {
         loop {
             let file = OpenOptions::new()
                 .read(true)
@@ -54,7 +61,7 @@ impl Lock {
                 .mode(0o600)
                 .open(path)
                 .map_err(|source| error(path, source))?;
-            match FileExt::try_lock_exclusive(&file) {
+            match try_lock(&file) {
                 Ok(()) => {}
                 Err(busy) if busy.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(source) => return Err(error(path, source)),
@@ -71,9 +78,20 @@ impl Lock {
 
     /// Takes the lock; `None` when somebody works under it, not when somebody only looks whether it is free.
     pub fn acquire_for_work(path: &Path) -> Result<Option<Self>, Error> {
+        Self::acquire_at_a_glance(|| Self::try_acquire(path))
+    }
+
+    /// Takes the lock together with others that only read under it; `None` when somebody works alone under it.
+    pub fn acquire_for_reading(path: &Path) -> Result<Option<Self>, Error> {
+        Self::acquire_at_a_glance(|| Self::try_acquire_by(path, FileExt::try_lock_shared))
+    }
+
+    fn acquire_at_a_glance(
+        try_acquire: impl Fn() -> Result<Option<Self>, Error>,
+    ) -> Result<Option<Self>, Error> {
         let started = Instant::now();
         loop {
-            let lock = Self::try_acquire(path)?;
+            let lock = try_acquire()?;
             if lock.is_some() || started.elapsed() >= GLANCE {
                 return Ok(lock);
             }

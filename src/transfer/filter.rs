@@ -30,14 +30,17 @@ pub const BACKUP_EXCLUDES: [&str; 16] = [
 pub const PGDATA_EXCLUDES: [&str; 5] =
     ["/pg_log/*", "/log/*", "/pg_xlog/*", "/pg_wal/*", "/global/pg_control"];
 
-/// What a restore of PGDATA leaves out, should the backup hold it, and removes from the destination.
-pub const RESTORE_EXCLUDES: [&str; 7] = [
+/// What a restore of PGDATA leaves out, should the backup hold it, and removes from the destination: what steered
+/// the recovery of the original must not steer that of the copy.
+pub const RESTORE_EXCLUDES: [&str; 9] = [
     "/pg_log/*",
     "/log/*",
     "/pg_xlog/*",
     "/pg_wal/*",
     "/postmaster.pid",
     "/recovery.conf",
+    "/recovery.signal",
+    "/standby.signal",
     "/tablespace_map",
 ];
 

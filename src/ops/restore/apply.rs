@@ -14,7 +14,7 @@ use crate::transfer::{Endpoint, Filters};
 /// The file that tells an unfinished restore from a stranger's directory.
 pub const INCOMPLETE_MARK: &str = ".barman-restore-incomplete";
 /// Where WAL waits for a recovery that is steered; PostgreSQL fetches it from there.
-const WAL_DIRECTORY: &str = "barman_wal";
+pub const WAL_DIRECTORY: &str = "barman_wal";
 /// The file without which PostgreSQL does not start.
 pub const CONTROL_FILE: &str = "global/pg_control";
 
@@ -89,18 +89,20 @@ impl Restore<'_> {
         for (item, place) in std::iter::once(data).chain(tablespaces).zip(&self.plan.places.all) {
             items.push(self.sparing_strangers(item, place)?);
         }
-        let copy =
-            SmartCopy { items, ..settings.copy(Endpoint::Local, self.host.endpoint(), self.server.config) };
+        let copy = SmartCopy {
+            items,
+            is_source_still: true,
+            ..settings.copy(Endpoint::Local, self.host.endpoint(), self.server.config)
+        };
         copy.run(&self.server.context)?;
         Ok(())
     }
 
     /// The data directory without what does not come from its own tree.
     fn data_filters(&self) -> Filters {
-        let Chosen { backup, tablespace_locations, .. } = &self.plan.chosen;
-        let links = backup.tablespaces.iter().map(|known| format!("pg_tblspc/{}", known.oid).into());
-        let inside =
-            tablespace_locations.iter().filter_map(|location| location.strip_prefix(self.destination).ok());
+        let links =
+            self.plan.chosen.backup.tablespaces.iter().map(|known| format!("pg_tblspc/{}", known.oid).into());
+        let inside = self.plan.places.tablespaces_inside();
         let ours = [CONTROL_FILE, INCOMPLETE_MARK].map(PathBuf::from);
         let left_alone = links.chain(inside.map(Path::to_owned)).chain(ours);
         left_alone.fold(Filters::restore_of_pgdata(), Filters::protecting)

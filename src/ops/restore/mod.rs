@@ -15,6 +15,7 @@ mod recovery_conf;
 mod request;
 mod room;
 mod scripts;
+mod separation;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,8 @@ use chrono::TimeDelta;
 
 use super::without_effect::{self, Task};
 use super::{Error, Server, archive_wal};
-use crate::types::HumanDuration;
+use crate::sys::Lock;
+use crate::types::{BackupId, HumanDuration};
 use crate::view::Restored;
 
 pub use request::{RestoreRequest, TypedTarget};
@@ -36,10 +38,12 @@ use request::Chosen;
 pub fn run(server: &Server<'_>, request: &RestoreRequest) -> Result<Restored, Error> {
     let started = server.context.clock.now();
     let host = host::open(server, request.remote_ssh_command.as_deref(), &request.copy)?;
-    let chosen = request::choose(server, &*host, request)?;
+    let id = request::resolve(server, request)?;
+    let _lock = keep_from_deletion(server, &id)?;
+    let chosen = request::choose(server, &*host, request, &id)?;
     without_effect::warn(server, Task::Restore);
     // WAL that is still queued may be what the target needs.
-    archive_wal::run_on_the_way(server)?;
+    archive_wal::run_before_restore(server)?;
     let places = places::find_fit(server, &*host, &chosen)?;
     announce(server, &*host, &chosen);
     let plan = plan::plan(server, chosen, places, request)?;
@@ -55,6 +59,27 @@ pub fn run(server: &Server<'_>, request: &RestoreRequest) -> Result<Restored, Er
         start_time: started,
         elapsed: HumanDuration::from(elapsed),
     })
+}
+
+/// Takes the lock of the backup, which everything that deletes or changes one takes too, the Python Barman included.
+/// Other restores may have it with us. Where it cannot be made, on a full disk, the restore must not wait for that.
+fn keep_from_deletion(server: &Server<'_>, id: &BackupId) -> Result<Option<Lock>, Error> {
+    match Lock::acquire_for_reading(&server.layout().backup_id_lock(id)) {
+        Ok(Some(lock)) => Ok(Some(lock)),
+        Ok(None) => Err(Error::refused(format!(
+            "Another process is holding the lock for backup {id} of server {}: it deletes or checks the backup. Try \
+             again when it has ended, or restore another backup",
+            server.name()
+        ))),
+        Err(error) => {
+            server.warning(format!(
+                "backup {id} of server {} is restored without its lock: do not delete it meanwhile. Reason: {}",
+                server.name(),
+                Error::from(error).with_causes()
+            ));
+            Ok(None)
+        }
+    }
 }
 
 fn announce(server: &Server<'_>, host: &dyn Host, chosen: &Chosen) {

@@ -1,8 +1,11 @@
 //! Whether the places of a restore may be used, asked before the first byte is written.
 
+use std::path::Path;
+
 use super::apply::{CONTROL_FILE, INCOMPLETE_MARK};
 use super::host::{Host, Place, Survey};
 use super::request::Chosen;
+use super::separation;
 use crate::ops::{Error, Server};
 
 /// The places that a restore writes to, found fit.
@@ -14,6 +17,15 @@ pub struct Places {
     pub is_repetition: bool,
 }
 
+impl Places {
+    /// The paths in the data directory of the tablespaces that lie there.
+    pub fn tablespaces_inside(&self) -> impl Iterator<Item = &Path> {
+        let destination = self.all.first().map(|destination| &destination.real);
+        let locations = self.all.iter().skip(1);
+        locations.filter_map(move |location| location.real.strip_prefix(destination?).ok())
+    }
+}
+
 /// Looks at the places and refuses those that cannot be written, or hold something else than an unfinished restore
 /// of the same backup.
 pub fn find_fit(server: &Server<'_>, host: &dyn Host, chosen: &Chosen) -> Result<Places, Error> {
@@ -23,6 +35,7 @@ pub fn find_fit(server: &Server<'_>, host: &dyn Host, chosen: &Chosen) -> Result
         refuse_closed(host, &survey, place)?;
     }
     let all = survey.places;
+    separation::ensure(server, chosen, &all)?;
     let is_repetition = is_unfinished_restore(server, host, chosen, &all)?;
     if !is_repetition {
         refuse_occupied(chosen, &all)?;

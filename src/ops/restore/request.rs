@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::host::Host;
 use crate::catalog::BackupInfo;
 use crate::ops::{CopySettings, Error, Server};
-use crate::types::{Lsn, TargetAction, TargetTimeline};
+use crate::types::{BackupId, Lsn, TargetAction, TargetTimeline};
 
 /// A restore as it was typed.
 #[derive(Debug, Clone)]
@@ -52,12 +52,22 @@ pub struct Chosen {
     pub tablespace_locations: Vec<PathBuf>,
 }
 
-/// Finds the backup and refuses what cannot be restored.
-pub fn choose(server: &Server<'_>, host: &dyn Host, request: &RestoreRequest) -> Result<Chosen, Error> {
+/// Finds the backup that is meant.
+pub fn resolve(server: &Server<'_>, request: &RestoreRequest) -> Result<BackupId, Error> {
     if request.targets.len() > 1 {
         return Err(Error::refused("You cannot specify multiple targets for the recovery operation"));
     }
-    let backup = server.catalog()?.resolve(&request.backup)?.clone();
+    Ok(server.catalog()?.resolve(&request.backup)?.id.clone())
+}
+
+/// Reads the record of the backup `id` and refuses what cannot be restored.
+pub fn choose(
+    server: &Server<'_>,
+    host: &dyn Host,
+    request: &RestoreRequest,
+    id: &BackupId,
+) -> Result<Chosen, Error> {
+    let backup = server.catalog()?.resolve(id.as_str())?.clone();
     refuse_unrestorable(server, request, &backup)?;
     if request.destination.to_string_lossy().contains(':') {
         return Err(Error::refused(
@@ -69,7 +79,6 @@ pub fn choose(server: &Server<'_>, host: &dyn Host, request: &RestoreRequest) ->
     let destination = absolute(host, &request.destination)?;
     let tablespace_locations =
         relocated.iter().map(|location| absolute(host, location)).collect::<Result<Vec<_>, _>>()?;
-    refuse_overlap(&backup, &destination, &tablespace_locations)?;
     Ok(Chosen { backup, destination, tablespace_locations })
 }
 
@@ -121,26 +130,6 @@ fn relocate(backup: &BackupInfo, rules: &[String]) -> Result<Vec<PathBuf>, Error
         locations[at] = location.into();
     }
     Ok(locations)
-}
-
-/// Two trees in one place would remove each other's files. A tablespace may lie in the data directory: PostgreSQL
-/// does not like it and allows it.
-fn refuse_overlap(backup: &BackupInfo, destination: &Path, locations: &[PathBuf]) -> Result<(), Error> {
-    for (at, (tablespace, location)) in backup.tablespaces.iter().zip(locations).enumerate() {
-        let others = locations.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| other);
-        let inside = std::iter::once(destination).chain(others.map(PathBuf::as_path));
-        if let Some(inside) = inside.into_iter().find(|other| other.starts_with(location)) {
-            return Err(Error::refused(format!(
-                "the location '{}' of tablespace '{}' holds '{}', where other files of this restore go; choose \
-                 another one with --tablespace {}:LOCATION",
-                location.display(),
-                tablespace.name,
-                inside.display(),
-                tablespace.name
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// PostgreSQL runs elsewhere than we do: a path it is to keep must not depend on where we stand. Components drop `.`

@@ -1,19 +1,23 @@
 //! Restores of a small backup by the real rsync.
 
 use std::fs as real;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::*;
 use crate::catalog::{BackupInfo, Tablespace};
 use crate::config::Config;
 use crate::config::tests::kit::{Home, READY};
 use crate::ops::CopySettings;
-use crate::sys::events::Silent;
+use crate::sys::events::{Events, Progress, Severity, Silent};
+use crate::sys::fs::Probe;
 use crate::sys::testkit::CrashAfter;
-use crate::sys::{Cancel, Command, Context, Files, Finished, Processes, SystemProcesses, process};
-use crate::types::{BackupStatus, PgVersion, SegmentSize};
+use crate::sys::{
+    Cancel, Cancelled, Clock, Command, Context, Files, Finished, Processes, SystemProcesses, process,
+};
+use crate::types::{BackupStatus, PgVersion, SegmentSize, Timestamp};
 
 const ID: &str = "20260101T100000";
 const LIMITS: &str = "bandwidth_limit = 500000\ntablespace_bandwidth_limit = ts:700000\n";
@@ -252,6 +256,191 @@ fn a_tablespace_may_lie_in_the_data_directory_but_not_around_it() {
     site.restore_with("to", &[&rule("to/inside")], Files::default()).unwrap();
     site.assert_complete("to", "with a tablespace inside");
     assert_eq!(site.read("to/inside/PG_15_1/1/16401").as_deref(), Some("table"));
+}
+
+#[test]
+fn a_tablespace_does_not_go_where_files_of_the_data_directory_go() {
+    let site = Site::new();
+    let data = site.path(&format!("main/base/{ID}/data"));
+    for dir in ["tablespaces", "conf.d"] {
+        real::create_dir(data.join(dir)).unwrap();
+    }
+    real::write(data.join("conf.d/mine.conf"), "").unwrap();
+    std::os::unix::fs::symlink(site.home.path(), site.path("alias")).unwrap();
+    real::create_dir(site.path("sub")).unwrap();
+    for to in [
+        "to/base",
+        "to/base/new",
+        "to/global",
+        "to/conf.d",
+        "to/PG_VERSION",
+        "to/pg_wal/x",
+        "to/pg_tblspc/16400",
+        "to/barman_wal",
+        "alias/to",
+        "alias/to/base",
+        "sub/../to",
+        "not/there/../../to/base",
+    ] {
+        let rule = format!("ts:{}", site.path(to).display());
+        let error = site.restore_with("to", &[&rule], Files::default()).unwrap_err().to_string();
+        assert!(error.contains("choose another one with --tablespace ts:LOCATION"), "{to}: {error}");
+        assert!(!site.path("to").exists(), "{to}");
+    }
+    let rule = format!("ts:{}", site.path("alias/to/tablespaces/ts").display());
+    site.restore_with("to", &[&rule], Files::default()).unwrap();
+    site.assert_complete("to", "with a tablespace inside, under another name");
+    assert!(site.path("to/conf.d/mine.conf").exists());
+}
+
+/// Keeps what is said.
+#[derive(Default)]
+struct Said(Mutex<Vec<String>>);
+
+impl Events for Said {
+    fn say(&self, severity: Severity, text: &str) {
+        self.0.lock().unwrap().push(format!("{severity:?}: {text}"));
+    }
+
+    fn progress(&self, _: Progress<'_>) {}
+}
+
+impl Said {
+    fn has(&self, severity: Severity, words: &str) -> bool {
+        let start = format!("{severity:?}: ");
+        self.0.lock().unwrap().iter().any(|line| line.starts_with(&start) && line.contains(words))
+    }
+}
+
+/// Takes no byte more below a directory.
+struct Full(PathBuf);
+
+impl Probe for Full {
+    fn before(&self, action: &'static str, path: &Path) -> io::Result<()> {
+        let takes_room = !matches!(action, "remove" | "open" | "sync");
+        let is_full = takes_room && path.starts_with(&self.0);
+        if is_full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_full_backup_host_restores_what_is_archived() {
+    let site = Site::new();
+    site.restore_to("first", Files::default()).unwrap();
+    real::create_dir_all(site.path("main/incoming")).unwrap();
+    real::write(site.path("main/incoming/000000010000000000000004"), wal()).unwrap();
+    let said = Arc::new(Said::default());
+    let mut server = site.server(Files::probed(Arc::new(Full(site.path("main")))));
+    server.context.events = said.clone();
+    run(&server, &site.request("to", &[&format!("ts:{}", site.path("to-ts").display())])).unwrap();
+    site.assert_complete("to", "from a full disk");
+    assert!(said.has(Severity::Warning, "not included in the restore"), "{:?}", said.0.lock().unwrap());
+}
+
+/// A clock that passes at once what is waited for.
+struct Hasty;
+
+impl Clock for Hasty {
+    fn now(&self) -> Timestamp {
+        "2026-01-02T10:00:00Z".parse().unwrap()
+    }
+
+    fn sleep(&self, _: Duration, cancel: &Cancel) -> Result<(), Cancelled> {
+        cancel.check()
+    }
+}
+
+#[test]
+fn wal_that_another_process_is_archiving_is_not_left_out_without_a_word() {
+    let site = Site::new();
+    real::create_dir_all(site.path("main/incoming")).unwrap();
+    real::write(site.path("main/incoming/000000010000000000000004"), wal()).unwrap();
+    let said = Arc::new(Said::default());
+    let mut server = site.server(Files::default());
+    (server.context.events, server.context.clock) = (said.clone(), Arc::new(Hasty));
+    let _archiving = Lock::try_acquire(&server.task_lock("archive-wal")).unwrap().unwrap();
+    run(&server, &site.request("to", &[&format!("ts:{}", site.path("to-ts").display())])).unwrap();
+    assert!(said.has(Severity::Info, "waiting up to 60 seconds"));
+    assert!(said.has(Severity::Warning, "1 files that wait in"), "{:?}", said.0.lock().unwrap());
+}
+
+#[test]
+fn what_steered_the_recovery_of_the_original_does_not_come_along() {
+    let site = Site::new();
+    let data = site.path(&format!("main/base/{ID}/data"));
+    for name in ["standby.signal", "recovery.signal", "recovery.conf", "tablespace_map"] {
+        real::write(data.join(name), "").unwrap();
+    }
+    let location = format!("ts:{}", site.path("plain-ts").display());
+    let plain = RestoreRequest { targets: Vec::new(), ..site.request("plain", &[&location]) };
+    run(&site.server(Files::default()), &plain).unwrap();
+    site.restore_to("steered", Files::default()).unwrap();
+    for to in ["plain", "steered"] {
+        for name in ["standby.signal", "recovery.conf", "tablespace_map"] {
+            assert!(!site.path(to).join(name).exists(), "{name} in {to}");
+        }
+    }
+    assert!(!site.path("plain/recovery.signal").exists() && site.path("steered/recovery.signal").exists());
+}
+
+#[test]
+fn a_backup_cannot_be_deleted_while_it_is_restored_but_restored_twice_at_a_time() {
+    let site = Site::new();
+    let path = site.server(Files::default()).layout().backup_id_lock(&ID.parse().unwrap());
+    let deletion = Lock::try_acquire(&path).unwrap();
+    let error = site.restore_to("to", Files::default()).unwrap_err().to_string();
+    assert!(error.contains("is holding the lock for backup") && !site.path("to").exists(), "{error}");
+    drop(deletion);
+    let other_restore = Lock::acquire_for_reading(&path).unwrap().unwrap();
+    assert!(Lock::try_acquire(&path).unwrap().is_none());
+    site.restore_to("to", Files::default()).unwrap();
+    assert!(Lock::try_acquire(&path).unwrap().is_none(), "the other restore still has it");
+    drop(other_restore);
+    assert!(Lock::try_acquire(&path).unwrap().is_some());
+}
+
+/// Loses a file of the backup as soon as the trees are listed.
+struct Vandal(PathBuf);
+
+impl Processes for Vandal {
+    fn stream(
+        &self,
+        command: &Command,
+        out: &mut dyn Write,
+        stop: &Cancel,
+    ) -> Result<Finished, process::Error> {
+        SystemProcesses.stream(command, out, stop)
+    }
+
+    fn exchange(
+        &self,
+        command: &Command,
+        stdin: &[u8],
+        out: &mut dyn Write,
+        stop: &Cancel,
+    ) -> Result<Finished, process::Error> {
+        real::remove_file(&self.0).ok();
+        SystemProcesses.exchange(command, stdin, out, stop)
+    }
+
+    fn feed(&self, command: &Command, stdin: &[u8], stop: &Cancel) -> Result<Finished, process::Error> {
+        SystemProcesses.feed(command, stdin, stop)
+    }
+
+    fn spawn_detached(&self, _: &Command, _: bool) -> Result<(), process::Error> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_restore_whose_source_vanishes_fails() {
+    let site = Site::new();
+    let mut server = site.server(Files::default());
+    server.context.processes = Arc::new(Vandal(site.path(&format!("main/base/{ID}/data/base/1/1259"))));
+    let request = site.request("to", &[&format!("ts:{}", site.path("to-ts").display())]);
+    let error = run(&server, &request).unwrap_err().description();
+    assert!(error.contains("vanished"), "{error}");
+    assert!(!site.is_startable("to"));
 }
 
 #[test]

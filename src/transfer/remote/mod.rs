@@ -14,7 +14,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 pub use send::{NewFile, OpenFile};
-pub use survey::{Place, Room, Survey};
+pub use survey::{Place, Room, Survey, real_place};
 
 use super::{Endpoint, Retry, SshCommand, ssh};
 use crate::sys::fs::temporary_beside;

@@ -14,7 +14,7 @@ impl Script {
 }
 
 /// Prints for each path, every field ended by a zero byte: how many steps up the first thing lies that exists, what
-/// that is, whether it may be written, and what `df` says of it; then the names in the directory, if it is the path
+/// that is, whether it may be written, its path without symbolic links, and what `df` says of it; then the names in the directory, if it is the path
 /// itself, the hidden ones and at most one other, and an empty one.
 ///
 /// Before that it prints a word to be recognised by, the user, and the programs that are missing.
@@ -25,7 +25,7 @@ pub(super) const SURVEY: Script = Script(concat!(
     r#"until [ -e "$p" ] || [ -L "$p" ]; do p=${p%/*}; p=${p:-/}; n=$((n+1)); done; "#,
     r#"k=other; [ -d "$p" ] && k=directory; "#,
     r#"a=closed; [ -r "$p" ] && [ -w "$p" ] && [ -x "$p" ] && a=open; "#,
-    r#"printf "%s\0" $n $k $a "$(df -Pk "$p" 2>/dev/null | tail -n 1)"; "#,
+    r#"printf "%s\0" $n $k $a "$(cd "$p" 2>/dev/null && pwd -P)" "$(df -Pk "$p" 2>/dev/null | tail -n 1)"; "#,
     r#"if [ $n = 0 ] && [ $k = directory ]; then for f in "$p"/.* "$p"/*; do "#,
     r#"[ -e "$f" ] || [ -L "$f" ] || continue; f=${f##*/}; "#,
     r#"case $f in .|..) ;; .*) printf "%s\0" "$f";; *) printf "%s\0" "$f"; break;; esac; done; fi; "#,

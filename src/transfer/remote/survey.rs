@@ -1,6 +1,6 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// What was found on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,9 @@ pub struct Place {
     pub path: PathBuf,
     /// It, or the nearest above it that exists.
     pub existing: PathBuf,
-    /// Whether that is a directory.
+    /// The path as it is without symbolic links and `..`; the part that does not exist is added to that which does.
+    pub real: PathBuf,
+    /// Whether what exists is a directory.
     pub is_directory: bool,
     /// Why we may not make files in it, or look into it.
     pub closed: Option<String>,
@@ -57,6 +59,7 @@ fn parse_place<'a>(path: &Path, fields: &mut impl Iterator<Item = &'a [u8]>) -> 
     let steps_up: usize = text(fields.next()?).parse().ok()?;
     let is_directory = fields.next()? == b"directory";
     let is_open = fields.next()? == b"open";
+    let real = OsStr::from_bytes(fields.next()?);
     let room = parse_df(&text(fields.next()?));
     let (mut hidden, mut is_occupied) = (Vec::new(), false);
     loop {
@@ -66,15 +69,30 @@ fn parse_place<'a>(path: &Path, fields: &mut impl Iterator<Item = &'a [u8]>) -> 
             _ => is_occupied = true,
         }
     }
+    let existing = path.ancestors().nth(steps_up)?;
+    let real = if real.is_empty() { existing } else { Path::new(real) };
     Some(Place {
         path: path.into(),
-        existing: path.ancestors().nth(steps_up)?.into(),
+        existing: existing.into(),
+        real: real_place(path, existing, real),
         is_directory,
         closed: (!is_open).then(|| "permission denied, or the file system is read-only".to_owned()),
         hidden,
         is_occupied,
         room,
     })
+}
+
+/// What `path` is when the part of it that exists is `real`. Nothing behind that can be a link.
+pub fn real_place(path: &Path, existing: &Path, real: &Path) -> PathBuf {
+    let mut place = real.to_owned();
+    for component in path.strip_prefix(existing).unwrap_or(Path::new("")).components() {
+        match component {
+            Component::ParentDir => drop(place.pop()),
+            other => place.push(other),
+        }
+    }
+    place
 }
 
 fn text(field: &[u8]) -> String {
@@ -106,17 +124,25 @@ mod tests {
     #[test]
     fn the_answer_of_the_script_is_read() {
         let output = b"barman\0postgres\0rsync \0\
-            0\0directory\0open\0/dev/sda1 100 40 60 40% /srv\0.ssh\0data\0\0\
-            2\0other\0closed\0\0\0";
+            0\0directory\0open\0/data/pg\0/dev/sda1 100 40 60 40% /srv\0.ssh\0data\0\0\
+            2\0other\0closed\0\0\0\0";
         let paths = [Path::new("/srv/pg"), Path::new("/a/b/c")];
         let survey = parse(output, &paths).unwrap();
         assert_eq!((survey.user.as_str(), &survey.missing_programs[..]), ("postgres", &["rsync".into()][..]));
         let [first, second] = &survey.places[..] else { panic!("{survey:?}") };
         assert_eq!((&first.existing, first.is_directory, first.is_occupied), (&"/srv/pg".into(), true, true));
         assert_eq!(first.hidden, [".ssh"]);
+        assert_eq!((&first.real, &second.real), (&"/data/pg".into(), &"/a/b/c".into()));
         assert_eq!(first.room, Some(Room { file_system: "/srv".into(), free_bytes: 60 << 10 }));
         assert_eq!((&second.existing, second.is_directory, &second.room), (&"/a".into(), false, &None));
         assert!(second.closed.is_some());
+    }
+
+    #[test]
+    fn what_will_be_made_leads_where_its_steps_lead() {
+        let place = |path| real_place(Path::new(path), Path::new("/x"), Path::new("/real/x"));
+        assert_eq!(place("/x/sub/../dest/./base"), Path::new("/real/x/dest/base"));
+        assert_eq!(place("/x"), Path::new("/real/x"));
     }
 
     #[test]

@@ -36,6 +36,7 @@ impl Error {
                     | Reason::UncleanShell
                     | Reason::UnknownOption
                     | Reason::NoSuchDirectory
+                    | Reason::Vanished
             ),
             Self::Process(_) => true,
             Self::NotInstalled | Self::Cancelled(_) => false,
@@ -80,6 +81,8 @@ pub enum Reason {
     PermissionDenied,
     /// The directory to be copied does not exist.
     NoSuchDirectory,
+    /// Something of a source that nobody should change is not there any more.
+    Vanished,
     /// The connection broke in the middle.
     ConnectionLost,
     /// A signal ended it.
@@ -105,6 +108,9 @@ impl fmt::Display for Reason {
             Self::NoSpace => "no space left where the files are written: make room and try again",
             Self::PermissionDenied => "permission denied: check the owner and mode of the files named below",
             Self::NoSuchDirectory => "a directory does not exist, or is not mounted",
+            Self::Vanished => {
+                "files of the source vanished or shrank while they were copied: something deletes or changes it"
+            }
             Self::ConnectionLost => "the connection to the other host was lost",
             Self::Killed => "rsync was killed",
             Self::Other => "rsync failed",
@@ -112,14 +118,20 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Tells success from failure.
-pub(super) fn judge(finished: Finished) -> Result<Finished, Error> {
+/// Tells success from failure. When nobody should change the source, a change is one.
+pub(super) fn judge(finished: Finished, is_source_still: bool) -> Result<Finished, Error> {
     let stderr = finished.stderr_text();
     let complete = finished.stderr.len() < STDERR_KEPT;
     match finished.code {
         // 24: some files vanished before they could be copied.
-        0 | 24 => Ok(finished),
-        23 if complete && !stderr.is_empty() && stderr.lines().all(is_harmless) => Ok(finished),
+        0 => Ok(finished),
+        24 if !is_source_still => Ok(finished),
+        23 if complete
+            && !stderr.is_empty()
+            && stderr.lines().all(|line| is_harmless(line, is_source_still)) =>
+        {
+            Ok(finished)
+        }
         code => Err(Failure { reason: reason(code, &stderr), code, stderr: last_lines(&stderr) }.into()),
     }
 }
@@ -127,20 +139,23 @@ pub(super) fn judge(finished: Finished) -> Result<Finished, Error> {
 /// Whether a line of standard error tells of nothing but files that come and go, or says so in summary.
 ///
 /// A file that shrinks while it is read is sent again, and complained about all the same. An empty line ends the
-/// line of progress before a complaint.
-fn is_harmless(line: &str) -> bool {
+/// line of progress before a complaint. Of a source that nobody should change nothing may go; but a link that pointed
+/// to nothing in the original does so in the copy.
+fn is_harmless(line: &str, is_source_still: bool) -> bool {
     let gone = line.starts_with("rsync: ")
         && line.contains("link_stat \"")
         && line.ends_with("No such file or directory (2)");
     let shrunk = line.starts_with("rsync: ")
         && line.contains("read errors mapping ")
         && line.ends_with(": No data available (61)");
-    let told = ["file has vanished: ", "directory has vanished: ", "symlink has no referent: "];
+    let vanished = line.starts_with("file has vanished: ") || line.starts_with("directory has vanished: ");
+    let points_to_nothing = line.starts_with("symlink has no referent: ");
     let sent_again = line.starts_with("WARNING: ") && line.ends_with("(will try again).");
     let summary = line.is_empty()
         || line.starts_with("rsync error: some files/attrs were not transferred")
         || line.starts_with("rsync warning: some files vanished");
-    gone || shrunk || sent_again || summary || told.iter().any(|start| line.starts_with(start))
+    let has_changed = gone || shrunk || vanished;
+    (has_changed && !is_source_still) || points_to_nothing || sent_again || summary
 }
 
 fn reason(code: i32, stderr: &str) -> Reason {
@@ -159,6 +174,10 @@ fn reason(code: i32, stderr: &str) -> Reason {
             Reason::PermissionDenied
         }
         _ if says("change_dir ") && says("No such file or directory (2)") => Reason::NoSuchDirectory,
+        23 | 24 if says("has vanished: ") || says("link_stat ") || says("No data available (61)") => {
+            Reason::Vanished
+        }
+        24 => Reason::Vanished,
         10 | 12 | 30 | 35 => Reason::ConnectionLost,
         20 | 129.. => Reason::Killed,
         _ => Reason::Other,
@@ -177,7 +196,11 @@ mod tests {
     use super::*;
 
     fn judged(code: i32, stderr: &str) -> Result<Finished, Error> {
-        judge(Finished { code, stdout: Vec::new(), stderr: stderr.into(), took: Duration::ZERO })
+        judge(finished(code, stderr), false)
+    }
+
+    fn finished(code: i32, stderr: &str) -> Finished {
+        Finished { code, stdout: Vec::new(), stderr: stderr.into(), took: Duration::ZERO }
     }
 
     fn reason_of(code: i32, stderr: &str) -> Reason {
@@ -204,6 +227,21 @@ mod tests {
         for line in lines {
             assert!(judged(23, &format!("{line}{SUMMARY}")).is_ok(), "{line}");
         }
+    }
+
+    #[test]
+    fn nothing_may_go_of_a_source_that_nobody_should_change() {
+        let gone = "rsync: [sender] link_stat \"/backup/base/1/2\" failed: No such file or directory (2)\n";
+        let shrunk = "rsync: [sender] read errors mapping \"/backup/base/1/2\": No data available (61)\n";
+        let vanished = "file has vanished: \"/backup/base/1/2\"\n";
+        for (code, line) in [(24, vanished), (23, vanished), (23, gone), (23, shrunk)] {
+            match judge(finished(code, &format!("{line}{SUMMARY}")), true) {
+                Err(Error::Failed(failure)) => assert_eq!(failure.reason, Reason::Vanished, "{line}"),
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+        let dangling = format!("symlink has no referent: \"/backup/link\"\n{SUMMARY}");
+        assert!(judge(finished(23, &dangling), true).is_ok());
     }
 
     #[test]

@@ -30,6 +30,7 @@ const ENVIRONMENT: [(&str, &str); 5] = [
 pub struct Rsync {
     options: Vec<OsString>,
     locations: Vec<Location>,
+    is_source_still: bool,
     path_prefix: Option<String>,
 }
 
@@ -86,6 +87,12 @@ impl Rsync {
         self.options(["--files-from=-", "--from0"])
     }
 
+    /// Says whether nobody changes the source meanwhile: then it is a failure when something vanishes or shrinks.
+    #[must_use]
+    pub fn still_source(self, is_source_still: bool) -> Self {
+        Self { is_source_still, ..self }
+    }
+
     /// Adds a source, or, after the sources, the destination.
     #[must_use]
     pub fn location(mut self, location: Location) -> Self {
@@ -108,7 +115,8 @@ impl Rsync {
 
     /// Runs it to the end, feeding it `input`, while `output` gets what it prints.
     ///
-    /// Files that vanished or shrank while they were copied are no failure: on a running server they come and go.
+    /// Files that vanished or shrank while they were copied are no failure, unless the source is
+    /// [still](Self::still_source): on a running server they come and go.
     pub fn run(
         &self,
         input: &[u8],
@@ -122,7 +130,7 @@ impl Rsync {
             [] => processes.stream(&command, output, cancel),
             names => processes.exchange(&command, names, output, cancel),
         };
-        failure::judge(finished?)
+        failure::judge(finished?, self.is_source_still)
     }
 }
 

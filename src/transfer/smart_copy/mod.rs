@@ -53,6 +53,8 @@ pub struct SmartCopy {
     /// When the copy began that the `reuse` directories, or else the destinations, hold, by the clock of the
     /// source. Without it everything that looks unchanged is compared by checksum.
     pub safe_horizon: Option<Timestamp>,
+    /// Whether nobody changes the source meanwhile: what vanishes from it is not passed over then.
+    pub is_source_still: bool,
     /// What happens when an rsync fails.
     pub retry: Retry,
     /// Whether data is compressed on its way to or from another host.
@@ -73,6 +75,7 @@ impl SmartCopy {
             jobs: 1,
             reuse: ReuseMode::Off,
             safe_horizon: None,
+            is_source_still: false,
             retry: Retry::default(),
             network_compression: false,
             throttle: StartThrottle::default(),

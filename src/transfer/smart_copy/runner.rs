@@ -20,14 +20,14 @@ pub(super) struct Runner<'a> {
     /// Set when we are asked to stop, and when one of the workers has failed.
     pub stop: Cancel,
     starts: Starts,
-    /// Whether both sides know [`IGNORE_MISSING`], as far as we know.
+    /// Whether files may vanish, and both sides know [`IGNORE_MISSING`] as far as we know.
     ignores_missing: AtomicBool,
 }
 
 impl<'a> Runner<'a> {
     pub fn new(copy: &'a SmartCopy, context: &'a Context, stop: Cancel) -> Self {
-        let starts = Starts::new(copy.throttle);
-        Self { copy, context, stop, starts, ignores_missing: AtomicBool::new(true) }
+        let (starts, ignores_missing) = (Starts::new(copy.throttle), AtomicBool::new(!copy.is_source_still));
+        Self { copy, context, stop, starts, ignores_missing }
     }
 
     pub fn workers(&self) -> usize {
@@ -103,6 +103,7 @@ impl<'a> Runner<'a> {
             let ignores_missing = self.ignores_missing.load(Ordering::Relaxed);
             let rsync = Rsync::new()
                 .path_prefix(self.copy.path_prefix.as_deref())
+                .still_source(self.copy.is_source_still)
                 .option_if(ignores_missing, IGNORE_MISSING)
                 .option_if(remote && self.copy.network_compression, "--compress");
             self.starts.wait(&*self.context.clock, &self.stop)?;

@@ -10,6 +10,7 @@ use crate::ops::{Error, disk_use};
 use crate::sys::fs::PathContext;
 use crate::sys::{Context, env, fs, user};
 use crate::transfer::Endpoint;
+use crate::transfer::remote::real_place;
 use crate::wal;
 
 const CHUNK_BYTES: usize = 128 << 10;
@@ -93,6 +94,7 @@ impl LocalHost<'_> {
         Ok(Place {
             path: path.into(),
             existing: existing.into(),
+            real: real_place(path, existing, &files.real_path(existing)),
             is_directory,
             closed: closed.map(|error| error.source.to_string()),
             is_occupied: entries.iter().any(|entry| !is_hidden(entry)),

@@ -1,0 +1,62 @@
+//! Whether the places of a restore lie apart: two trees in one place would remove each other's files.
+//!
+//! Places are compared as they are, without symbolic links and `..`: two names may lead to one directory.
+
+use std::path::Path;
+
+use super::apply::WAL_DIRECTORY;
+use super::host::Place;
+use super::request::Chosen;
+use crate::ops::{Error, Server};
+
+/// What PostgreSQL or a restore makes in a data directory besides what all backups hold.
+const OWN_DIRECTORIES: [&str; 4] = ["pg_wal", "pg_xlog", "pg_tblspc", WAL_DIRECTORY];
+
+/// Refuses tablespaces around other places, and where files of the data directory go. A tablespace may lie in the
+/// data directory: PostgreSQL does not like it and allows it.
+///
+/// `places` are those of `chosen`, in their order.
+pub fn ensure(server: &Server<'_>, chosen: &Chosen, places: &[Place]) -> Result<(), Error> {
+    let [destination, locations @ ..] = places else { return Ok(()) };
+    for (at, (tablespace, location)) in chosen.backup.tablespaces.iter().zip(locations).enumerate() {
+        let refusal = |why: String| {
+            Error::refused(format!(
+                "the location '{}' of tablespace '{}' {why}; choose another one with --tablespace {}:LOCATION",
+                location.path.display(),
+                tablespace.name,
+                tablespace.name
+            ))
+        };
+        let others = locations.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| other);
+        let mut inside = std::iter::once(destination).chain(others);
+        if let Some(inside) = inside.find(|other| other.real.starts_with(&location.real)) {
+            let inside = inside.path.display();
+            return Err(refusal(format!("holds '{inside}', where other files of this restore go")));
+        }
+        let Ok(relative) = location.real.strip_prefix(&destination.real) else { continue };
+        if is_taken(server, chosen, relative)? {
+            return Err(refusal(format!(
+                "lies in '{}', where files of the data directory go",
+                destination.path.join(relative.iter().next().unwrap_or_default()).display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether files of the data directory go to `relative` in it, or into the directory of PostgreSQL's own that it lies
+/// in. A directory that a DBA had made for tablespaces is not taken by them: the backup holds it without these.
+fn is_taken(server: &Server<'_>, chosen: &Chosen, relative: &Path) -> Result<bool, Error> {
+    let Some(first) = relative.iter().next() else { return Ok(false) };
+    if OWN_DIRECTORIES.iter().any(|own| first == *own) {
+        return Ok(true);
+    }
+    let (files, id) = (&server.context.files, &chosen.backup.id);
+    let data = server.layout().data_dir(id, server.catalog()?.directory_form(id));
+    let is_own = first == "base" || first == "global" || first.as_encoded_bytes().starts_with(b"pg_");
+    if is_own {
+        return Ok(files.exists(&data.join(first))?);
+    }
+    let there = data.join(relative);
+    Ok(files.exists(&there)? && !(files.is_dir(&there) && files.list(&there)?.is_empty()))
+}
