@@ -1,31 +1,55 @@
 //! What PostgreSQL's own files begin with: the page header of a segment (`access/xlog_internal.h`), a line of a
 //! history, the first words of a backup label.
 
-/// Bytes of the header of a segment's first page.
-pub(super) const HEAD_BYTES: usize = 40;
+/// Bytes that tell what a file is.
+pub(super) const HEAD_BYTES: usize = SegmentHeader::BYTES;
 
 /// The flag of a page header that is followed by the facts of the whole segment.
 const LONG_HEADER: u16 = 0x0002;
 
-/// Whether a file that begins with `head` is a segment, a label or a history as PostgreSQL writes them.
-pub(super) fn is_plain(head: &[u8]) -> bool {
-    head.is_empty() || is_segment(head) || head.starts_with(b"START WAL LOCATION: ") || is_history(head)
+/// What the first page of a segment tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentHeader {
+    /// The cluster that wrote it, as `pg_control` numbers it.
+    pub system_id: u64,
+    /// How long segments are there.
+    pub segment_bytes: u32,
 }
 
-/// A first page tells segment size and page size, on any machine's byte order.
-fn is_segment(head: &[u8]) -> bool {
-    let Some(header) = head.first_chunk::<HEAD_BYTES>() else { return false };
-    let is_header = |short: fn([u8; 2]) -> u16, long: fn([u8; 4]) -> u32| {
+impl SegmentHeader {
+    /// Bytes of the header.
+    pub const BYTES: usize = 40;
+
+    /// Reads the header that a segment begins with, on any machine's byte order; `None` when `head` is none.
+    pub fn parse(head: &[u8]) -> Option<Self> {
+        let header = head.first_chunk::<{ Self::BYTES }>()?;
+        Self::read(header, u16::from_le_bytes, u32::from_le_bytes, u64::from_le_bytes)
+            .or_else(|| Self::read(header, u16::from_be_bytes, u32::from_be_bytes, u64::from_be_bytes))
+    }
+
+    fn read(
+        header: &[u8; Self::BYTES],
+        short: fn([u8; 2]) -> u16,
+        long: fn([u8; 4]) -> u32,
+        longest: fn([u8; 8]) -> u64,
+    ) -> Option<Self> {
         let short = |at: usize| short([header[at], header[at + 1]]);
         let long = |at: usize| long([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         let is_power =
             |value: u32, least: u32, most: u32| value.is_power_of_two() && (least..=most).contains(&value);
-        (0xd000..0xd200).contains(&short(0))
+        let is_header = (0xd000..0xd200).contains(&short(0))
             && short(2) & LONG_HEADER != 0
             && is_power(long(32), 1 << 20, 1 << 30)
-            && is_power(long(36), 1 << 10, 1 << 16)
-    };
-    is_header(u16::from_le_bytes, u32::from_le_bytes) || is_header(u16::from_be_bytes, u32::from_be_bytes)
+            && is_power(long(36), 1 << 10, 1 << 16);
+        let system_id = longest(*header[24..].first_chunk()?);
+        is_header.then_some(Self { system_id, segment_bytes: long(32) })
+    }
+}
+
+/// Whether a file that begins with `head` is a segment, a label or a history as PostgreSQL writes them.
+pub(super) fn is_plain(head: &[u8]) -> bool {
+    let is_segment = SegmentHeader::parse(head).is_some();
+    head.is_empty() || is_segment || head.starts_with(b"START WAL LOCATION: ") || is_history(head)
 }
 
 /// A line has a timeline, a blank and an LSN.
@@ -55,6 +79,12 @@ mod tests {
         for head in [&SEGMENT[..], &big_endian, label, b"1\t0/3005CF0\tbefore", b"12 A/0\tx", b""] {
             assert!(is_plain(head), "{head:x?}");
         }
+    }
+
+    #[test]
+    fn the_first_page_tells_cluster_and_size() {
+        let header = SegmentHeader::parse(SEGMENT).unwrap();
+        assert_eq!((header.system_id, header.segment_bytes), (0x6b02_3d1c_5a6b_0b4d, 16 << 20));
     }
 
     #[test]
