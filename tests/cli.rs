@@ -615,9 +615,11 @@ fn help_needs_no_configuration() {
       cron            Do the maintenance that is due; runs every minute
       delete          Delete a backup and the WAL that only it needs
       diagnose        Print all about the installation as one JSON document
+      get-wal         Hand out a WAL file
       list-backups    List the backups of servers
       list-files      List the files of a backup
       list-servers    List the configured servers
+      put-wal         Take in WAL files that arrive on standard input
       rebuild-xlogdb  Make the list of the archived WAL anew from the files
       restore         Restore a backup, to its end or to a moment after it
       show-backup     Show all about a backup

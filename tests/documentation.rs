@@ -55,7 +55,8 @@ const ARGUMENTS_OF_1_3_3: [&str; 24] = [
 ];
 
 /// What stands in `postgresql.conf` where a page shows lines of it.
-const SETTINGS_OF_POSTGRESQL: [&str; 4] = ["wal_level", "archive_mode", "archive_command", "archive_timeout"];
+const SETTINGS_OF_POSTGRESQL: [&str; 5] =
+    ["wal_level", "archive_mode", "archive_command", "archive_timeout", "restore_command"];
 
 #[test]
 fn links_lead_somewhere() {

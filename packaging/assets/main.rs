@@ -50,6 +50,9 @@ mod tests {
         for command in barman::cli::command().get_subcommands() {
             assert!(names.contains(&format!("man/barman-{}.1", command.get_name())), "{names:?}");
         }
+        for command in barman::cli::client_commands() {
+            assert!(names.contains(&format!("man/{}.1", command.get_name())), "{names:?}");
+        }
         for name in ["man/barman.1", "man/barman.5", "completions/barman.bash", "completions/_barman"] {
             assert!(names.contains(&name.to_owned()), "{names:?}");
         }

@@ -26,6 +26,11 @@ pub fn pages() -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
         let path = PathBuf::from(format!("man/barman-{}.1", command.get_name()));
         pages.push((path, page(command, false)?));
     }
+    for mut command in barman::cli::client_commands() {
+        command.build();
+        let path = PathBuf::from(format!("man/{}.1", command.get_name()));
+        pages.push((path, page(&command, false)?));
+    }
     Ok(pages)
 }
 

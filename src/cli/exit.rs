@@ -21,9 +21,8 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 }
 
 /// The command could not be begun: no configuration, wrong user.
-pub fn cannot_start(error: &anyhow::Error) -> ExitCode {
+pub fn cannot_start(error: &anyhow::Error) {
     let _ = writeln!(io::stderr(), "ERROR: {}", chain(error));
-    ExitCode::FAILURE
 }
 
 /// An error with its causes on one line: `cannot read '/x': Permission denied (os error 13)`.

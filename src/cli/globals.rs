@@ -17,6 +17,9 @@ pub const IMPLEMENTATION: &str = concat!("Barman in Rust ", env!("CARGO_PKG_VERS
 /// What other programs parse: the release of Barman that we stand in for, then our own name.
 pub const VERSION: &str = concat!("3.19.1 Barman in Rust ", env!("CARGO_PKG_VERSION"));
 
+/// The same of the programs for PostgreSQL's host.
+pub const CLIENT_VERSION: &str = concat!("3.19.1 (Barman in Rust ", env!("CARGO_PKG_VERSION"), ")");
+
 /// Back up PostgreSQL servers, archive their WAL and restore them to any moment
 #[derive(Debug, Parser)]
 #[command(

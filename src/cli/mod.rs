@@ -4,6 +4,7 @@
 //! user is taken before the log is opened or anything else is touched, and the servers are read as that user.
 
 mod app;
+mod clients;
 mod commands;
 mod completion;
 mod exit;
@@ -26,6 +27,9 @@ use crate::sys::env;
 /// Runs the program with the words of the command line.
 pub fn main() -> ExitCode {
     let words = env::args();
+    if let Some(client) = clients::called_as(&words) {
+        return client(&words);
+    }
     if completion::answer(&words) {
         return ExitCode::SUCCESS;
     }
@@ -35,7 +39,10 @@ pub fn main() -> ExitCode {
     };
     let app = match App::start(&cli) {
         Ok(app) => app,
-        Err(error) => return exit::cannot_start(&error),
+        Err(error) => {
+            exit::cannot_start(&error);
+            return commands::failure(&cli);
+        }
     };
     let code = match commands::run(&app, &cli) {
         Ok(code) => app.finish(code),
@@ -43,6 +50,11 @@ pub fn main() -> ExitCode {
     };
     app.terminal.finish();
     code
+}
+
+/// The definitions of `barman-wal-archive` and `barman-wal-restore`, which are this program under other names.
+pub fn client_commands() -> Vec<clap::Command> {
+    clients::commands()
 }
 
 /// The definition of the command line, from which the reference and the man pages are made.

@@ -21,7 +21,15 @@ fn the_reference_says_what_the_help_says() {
     ensure_document("doc/reference/README.md", &index(&mut program), REGENERATE);
     for command in program.get_subcommands_mut().filter(|command| command.get_name() != "help") {
         let page = format!("{}.md", command.get_name());
-        ensure_document(&format!("doc/reference/{page}"), &page_of(command), REGENERATE);
+        let title = format!("barman {}", command.get_name());
+        ensure_document(&format!("doc/reference/{page}"), &page_of(&title, command), REGENERATE);
+        pages.insert(page);
+    }
+    for mut command in super::client_commands() {
+        command.build();
+        let title = command.get_name().to_owned();
+        let page = format!("{title}.md");
+        ensure_document(&format!("doc/reference/{page}"), &page_of(&title, &mut command), REGENERATE);
         pages.insert(page);
     }
     assert_eq!(document_names("doc/reference"), pages, "a page of a command that there is no more");
@@ -69,6 +77,20 @@ helps with which job.
         writeln!(text, "| [{name}]({name}.md) | {} |", command.get_about().unwrap()).unwrap();
     }
     text += "
+## Programs for PostgreSQL's host
+
+The same program under other names, which need neither a configuration nor a user of their own.
+
+| Program | |
+| --- | --- |
+";
+    for command in super::client_commands() {
+        let name = command.get_name();
+        writeln!(text, "| [{name}]({name}.md) | {} |", command.get_about().unwrap()).unwrap();
+    }
+    text += "
+## How commands are typed
+
 Names of commands are written out; long options may be abbreviated as long as they are unambiguous. `all` stands for
 every server. A backup is named by its identifier, by its `--name`, or by `latest` (`last`), `oldest` (`first`),
 `last-failed` or `latest-full` (`last-full`).
@@ -86,10 +108,10 @@ every server. A backup is named by its identifier, by its `--name`, or by `lates
     text
 }
 
-fn page_of(command: &mut Command) -> String {
+fn page_of(title: &str, command: &mut Command) -> String {
     let usage = command.render_usage().to_string();
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
-    let mut text = format!("# barman {}\n\n", command.get_name());
+    let mut text = format!("# {title}\n\n");
     writeln!(text, "    {}\n", usage.trim_start_matches("Usage: ").trim_end()).unwrap();
     let paragraphs: Vec<String> = about.split("\n\n").map(|paragraph| wrapped(paragraph, "", 118)).collect();
     writeln!(text, "{}", paragraphs.join("\n\n")).unwrap();

@@ -25,7 +25,7 @@ pub use decode::same_bytes;
 pub use detect::{Detector, is_encrypted};
 pub use encode::Encoder;
 pub use level::Level;
-pub use plain::{HEAD_BYTES as PLAIN_HEAD_BYTES, segment_size};
+pub use plain::SegmentHeader;
 
 use crate::sys::process;
 

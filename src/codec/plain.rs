@@ -3,25 +3,38 @@
 
 use crate::types::SegmentSize;
 
-/// Bytes of the header of a segment's first page.
-pub const HEAD_BYTES: usize = 40;
+/// Bytes that tell what a file is.
+pub(super) const HEAD_BYTES: usize = SegmentHeader::BYTES;
 
 /// The flag of a page header that is followed by the facts of the whole segment.
 const LONG_HEADER: u16 = 0x0002;
 
-/// Whether a file that begins with `head` is a segment, a label or a history as PostgreSQL writes them.
-pub(super) fn is_plain(head: &[u8]) -> bool {
-    head.is_empty()
-        || segment_size(head).is_some()
-        || head.starts_with(b"START WAL LOCATION: ")
-        || is_history(head)
+/// What the first page of a segment tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentHeader {
+    /// The cluster that wrote it, as `pg_control` numbers it.
+    pub system_id: u64,
+    /// How long segments are there.
+    pub segment_size: SegmentSize,
 }
 
-/// The size that a segment says it has: its first page tells that and the size of a page, in the byte order of the
-/// machine. `None` when `head` is not the beginning of a segment as PostgreSQL writes it.
-pub fn segment_size(head: &[u8]) -> Option<SegmentSize> {
-    let header = head.first_chunk::<HEAD_BYTES>()?;
-    let size_in = |short: fn([u8; 2]) -> u16, long: fn([u8; 4]) -> u32| {
+impl SegmentHeader {
+    /// Bytes of the header.
+    pub const BYTES: usize = 40;
+
+    /// Reads the header that a segment begins with, on any machine's byte order; `None` when `head` is none.
+    pub fn parse(head: &[u8]) -> Option<Self> {
+        let header = head.first_chunk::<{ Self::BYTES }>()?;
+        Self::read(header, u16::from_le_bytes, u32::from_le_bytes, u64::from_le_bytes)
+            .or_else(|| Self::read(header, u16::from_be_bytes, u32::from_be_bytes, u64::from_be_bytes))
+    }
+
+    fn read(
+        header: &[u8; Self::BYTES],
+        short: fn([u8; 2]) -> u16,
+        long: fn([u8; 4]) -> u32,
+        longest: fn([u8; 8]) -> u64,
+    ) -> Option<Self> {
         let short = |at: usize| short([header[at], header[at + 1]]);
         let long = |at: usize| long([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         let page_size = long(36);
@@ -29,10 +42,16 @@ pub fn segment_size(head: &[u8]) -> Option<SegmentSize> {
             && short(2) & LONG_HEADER != 0
             && page_size.is_power_of_two()
             && (1 << 10..=1 << 16).contains(&page_size);
-        SegmentSize::new(u64::from(long(32))).ok().filter(|_| is_header)
-    };
-    size_in(u16::from_le_bytes, u32::from_le_bytes)
-        .or_else(|| size_in(u16::from_be_bytes, u32::from_be_bytes))
+        let system_id = longest(*header[24..].first_chunk()?);
+        let segment_size = SegmentSize::new(u64::from(long(32))).ok().filter(|_| is_header)?;
+        Some(Self { system_id, segment_size })
+    }
+}
+
+/// Whether a file that begins with `head` is a segment, a label or a history as PostgreSQL writes them.
+pub(super) fn is_plain(head: &[u8]) -> bool {
+    let is_segment = SegmentHeader::parse(head).is_some();
+    head.is_empty() || is_segment || head.starts_with(b"START WAL LOCATION: ") || is_history(head)
 }
 
 /// A line has a timeline, a blank and an LSN, or the name of a segment before PostgreSQL 9.3.
@@ -71,11 +90,9 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_tells_its_size() {
-        let mut of_64_mib = *SEGMENT;
-        of_64_mib[35] = 4;
-        let sizes = [&SEGMENT[..], &of_64_mib, &SEGMENT[..39], b"1\t0/3005CF0\tbefore"].map(segment_size);
-        assert_eq!(sizes.map(|size| size.map_or(0, |size| size.bytes() >> 20)), [16, 64, 0, 0]);
+    fn the_first_page_tells_cluster_and_size() {
+        let header = SegmentHeader::parse(SEGMENT).unwrap();
+        assert_eq!((header.system_id, header.segment_size.bytes()), (0x6b02_3d1c_5a6b_0b4d, 16 << 20));
     }
 
     #[test]

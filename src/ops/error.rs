@@ -14,6 +14,9 @@ pub enum Error {
     /// The WAL archive has none.
     #[error(transparent)]
     Wal(#[from] wal::Error),
+    /// WAL that was sent was not taken.
+    #[error(transparent)]
+    Shipment(#[from] wal::ShipmentError),
     /// It cannot be told which WAL a backup needs.
     #[error(transparent)]
     RequiredWal(#[from] catalog::RequiredWalError),
@@ -84,14 +87,15 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Catalog(error) => error.hint(),
-            Self::Wal(error) => error.hint(),
+            Self::Wal(error) | Self::Shipment(wal::ShipmentError::Store(error)) => error.hint(),
             Self::Lock(lock::Error::Io { path, source }) if source.kind() == io::ErrorKind::NotFound => {
                 Some(format!(
                     "Make the directory '{}', or correct 'barman_home' and 'barman_lock_directory' in the configuration.",
                     fs::parent(path).display()
                 ))
             }
-            Self::RequiredWal(_)
+            Self::Shipment(_)
+            | Self::RequiredWal(_)
             | Self::File(_)
             | Self::Lock(_)
             | Self::Process(_)

@@ -12,7 +12,7 @@ mod progress_line;
 mod terminal;
 
 pub use answer::{Answer, BackupIds, Diagnosis, Servers};
-pub use terminal::{Format, Terminal, TerminalOptions};
+pub use terminal::{Format, RawOutput, Terminal, TerminalOptions};
 
 /// Writes a share of one as `12.34%`.
 fn percent(share: f64) -> String {

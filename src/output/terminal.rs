@@ -43,6 +43,8 @@ pub struct Terminal {
     options: TerminalOptions,
     failed: AtomicBool,
     progress: Mutex<Option<ProgressLine>>,
+    /// Whether standard output holds an answer that is no text.
+    has_raw_output: AtomicBool,
     /// What is to be printed at the end, in JSON.
     document: Option<Mutex<Document>>,
 }
@@ -54,6 +56,7 @@ impl Terminal {
         Self {
             options,
             failed: AtomicBool::new(false),
+            has_raw_output: AtomicBool::new(false),
             progress: Mutex::new(draws.then(ProgressLine::default)),
             document: (options.format == Format::Json).then(Mutex::default),
         }
@@ -94,14 +97,28 @@ impl Terminal {
         }
     }
 
+    /// Standard output, for an answer that is no text. Once something has been written, nothing else is printed there:
+    /// the document of JSON goes to standard error, when anything was said.
+    pub fn raw_output(&self) -> RawOutput<'_> {
+        RawOutput { terminal: self }
+    }
+
     /// Prints the JSON document, when that is the format; the last thing that a command does.
     pub fn finish(&self) {
-        if let Some(document) = &self.document
-            && !self.options.quiet
-        {
-            let document = std::mem::take(&mut *document.lock().unwrap_or_else(PoisonError::into_inner));
-            drop(io::stdout().lock().write_all(document.write(self.options.redact).as_bytes()));
+        let Some(document) = &self.document else { return };
+        if self.options.quiet {
+            return;
         }
+        let document = std::mem::take(&mut *document.lock().unwrap_or_else(PoisonError::into_inner));
+        let has_raw_output = self.has_raw_output.load(Ordering::Relaxed);
+        if has_raw_output && document.is_empty() {
+            return;
+        }
+        let text = document.write(self.options.redact);
+        drop(match has_raw_output {
+            true => io::stderr().lock().write_all(text.as_bytes()),
+            false => io::stdout().lock().write_all(text.as_bytes()),
+        });
     }
 
     /// Lets `note` put something into the JSON document; `false` when there is none.
@@ -134,6 +151,24 @@ impl Terminal {
             Some(line) => line.suspend(write),
             None => write(),
         }
+    }
+}
+
+/// Standard output as it is.
+pub struct RawOutput<'a> {
+    terminal: &'a Terminal,
+}
+
+impl Write for RawOutput<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.terminal.has_raw_output.store(true, Ordering::Relaxed);
+        io::stdout().lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // An empty file is an answer, too.
+        self.terminal.has_raw_output.store(true, Ordering::Relaxed);
+        io::stdout().lock().flush()
     }
 }
 

@@ -230,12 +230,25 @@ impl Files {
 
     /// Makes a file that must not exist yet.
     pub fn create_new(&self, path: &Path, mode: u32) -> Result<File, Error> {
-        self.step("create", path, || OpenOptions::new().write(true).create_new(true).mode(mode).open(path))
+        self.step("create", path, || {
+            OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path)
+        })
     }
 
     /// Makes a file, emptying the one that is there.
     pub fn create(&self, path: &Path) -> Result<File, Error> {
         self.step("create", path, || File::create(path))
+    }
+
+    /// A file without a name, which is gone when it is closed, and the name it had, for errors.
+    pub fn scratch(&self) -> Result<(File, PathBuf), Error> {
+        let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let path = std::env::temp_dir().join(format!(".barman-{}-{nanos}.tmp", process::id()));
+        let file = self.step("create", &path, || {
+            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)
+        })?;
+        self.remove_file(&path)?;
+        Ok((file, path))
     }
 
     /// Opens a file for reading and writing, making it when there is none.

@@ -122,6 +122,14 @@ impl Lock {
         write_pid(&self.file, note).map_err(|source| error(&self.path, source))
     }
 
+    /// Gives the lock to whoever holds the file, a child process for instance: it is free when nobody does any more.
+    pub fn hand_over(self) -> Option<File> {
+        let held = self.file.try_clone().ok()?;
+        // Closing our own descriptor, unlike `drop`, does not release what they share.
+        std::mem::forget(self);
+        Some(held)
+    }
+
     /// Removes the file while the lock is held; for locks whose subject is gone, as that of a deleted backup.
     pub fn remove(self) -> Result<(), Error> {
         std::fs::remove_file(&self.path).map_err(|source| error(&self.path, source))

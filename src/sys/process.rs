@@ -9,6 +9,7 @@ mod group;
 mod pipe;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{self, Child, ExitStatus, Stdio};
@@ -140,6 +141,12 @@ pub trait Processes: Send + Sync {
     /// Starts `command` in a session of its own and does not wait for it.
     fn spawn_detached(&self, command: &Command, keep_descriptors: bool) -> Result<(), Error>;
 
+    /// As `spawn_detached`, with `held` open in the child until it ends, for what hangs on that: a lock.
+    fn spawn_detached_holding(&self, command: &Command, held: File) -> Result<(), Error> {
+        drop(held);
+        self.spawn_detached(command, false)
+    }
+
     /// Runs `command` to its end, keeping what it prints.
     fn run(&self, command: &Command, cancel: &Cancel) -> Result<Finished, Error> {
         let mut stdout = Vec::new();
@@ -196,6 +203,13 @@ impl Processes for SystemProcesses {
         if !keep_descriptors {
             child.stdout(Stdio::null()).stderr(Stdio::null());
         }
+        before_exec(&mut child, || setsid().map(drop));
+        child.spawn().map(drop).map_err(|source| error(command, source))
+    }
+
+    fn spawn_detached_holding(&self, command: &Command, held: File) -> Result<(), Error> {
+        let mut child = command.to_std();
+        child.stdin(held).stdout(Stdio::null()).stderr(Stdio::null());
         before_exec(&mut child, || setsid().map(drop));
         child.spawn().map(drop).map_err(|source| error(command, source))
     }

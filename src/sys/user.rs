@@ -2,6 +2,8 @@
 
 use std::env;
 use std::ffi::CString;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 
 use nix::unistd::{Uid, User, initgroups, setgid, setuid};
 
@@ -33,6 +35,11 @@ pub fn name_of(uid: u32) -> Option<String> {
 pub fn current() -> String {
     let uid = Uid::effective();
     name_of(uid.as_raw()).unwrap_or_else(|| uid.to_string())
+}
+
+/// Whether a file or directory is ours, and nobody else may write to it.
+pub fn has_to_itself(metadata: &Metadata) -> bool {
+    metadata.uid() == Uid::effective().as_raw() && metadata.mode() & 0o022 == 0
 }
 
 /// Makes sure that we run as `name`: nothing to do when we do, a switch when we are root.

@@ -19,6 +19,11 @@ impl SegmentSize {
         }
     }
 
+    /// Every size there can be, ascending.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (20..=30).map(|power| Self(1 << power))
+    }
+
     /// The size in bytes.
     pub const fn bytes(self) -> u32 {
         self.0

@@ -79,7 +79,12 @@ impl Archive {
 
     /// The content of any file, decompressed.
     pub(super) fn decoded(&self, path: &Path, origin: Origin) -> Result<Content, Error> {
-        let (server, file) = (self.server_name(), self.files.open(path)?);
+        self.decoded_open(self.files.open(path)?, path, origin)
+    }
+
+    /// The content of an open file, decompressed, `path` being its name.
+    pub(super) fn decoded_open(&self, file: File, path: &Path, origin: Origin) -> Result<Content, Error> {
+        let server = self.server_name();
         match self.codecs.decode(file, origin) {
             Ok(stream) => Ok(Content::new(stream, server, path.to_owned())),
             Err(source) => Err(Error::Decode { server, path: path.to_owned(), source }),

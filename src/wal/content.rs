@@ -1,10 +1,10 @@
-use std::io::{self, Read, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
-use crate::codec;
+use crate::codec::{self, SegmentHeader};
 use crate::sys::Cancelled;
-use crate::sys::fs::PathContext;
+use crate::sys::fs::{PathContext, read_head};
 use crate::types::{SegmentSize, WalName};
 
 const BUFFER_BYTES: usize = 128 << 10;
@@ -31,6 +31,14 @@ impl Content {
         self
     }
 
+    /// As [`Content::expecting`], of a segment whose first page tells how long segments are there.
+    pub(super) fn expecting_what_it_says(mut self) -> Result<Self, Error> {
+        let head = read_head(&mut self.stream, SegmentHeader::BYTES).map_err(|error| self.failed(error))?;
+        self.expected = SegmentHeader::parse(&head).map(|header| header.segment_size.bytes());
+        self.stream = Box::new(Cursor::new(head).chain(self.stream));
+        Ok(self)
+    }
+
     /// Writes all of it to `out`, `target` being its name, and tells how many bytes that was.
     pub fn copy_to(mut self, out: &mut impl Write, target: &Path) -> Result<u64, Error> {
         let (mut chunk, mut bytes) = (vec![0; BUFFER_BYTES], 0);
@@ -45,13 +53,7 @@ impl Content {
     }
 
     fn next(&mut self, chunk: &mut [u8]) -> Result<usize, Error> {
-        let count = self.stream.read(chunk).map_err(|error| match error.downcast::<Cancelled>() {
-            Ok(cancelled) => Error::Cancelled(cancelled),
-            Err(error) => {
-                let (server, path) = (self.server.clone(), self.path.clone());
-                Error::Decode { server, path, source: codec::Error::Io(error) }
-            }
-        })?;
+        let count = self.stream.read(chunk).map_err(|error| self.failed(error))?;
         self.bytes += count as u64;
         match self.expected {
             Some(expected) if count == 0 && self.bytes != u64::from(expected) => {
@@ -59,6 +61,16 @@ impl Content {
                 Err(Error::WrongLength { server, path, bytes: self.bytes, expected })
             }
             _ => Ok(count),
+        }
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        match error.downcast::<Cancelled>() {
+            Ok(cancelled) => Error::Cancelled(cancelled),
+            Err(error) => {
+                let (server, path) = (self.server.clone(), self.path.clone());
+                Error::Decode { server, path, source: codec::Error::Io(error) }
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
@@ -103,9 +103,9 @@ pub(super) fn arrival(
 }
 
 fn told_size(file: &File, path: &Path) -> Result<Option<SegmentSize>, fs::Error> {
-    let mut head = [0; codec::PLAIN_HEAD_BYTES];
+    let mut head = [0; codec::SegmentHeader::BYTES];
     let len = file.read_at(&mut head, 0).at("read", path)?;
-    Ok(codec::segment_size(&head[..len]))
+    Ok(codec::SegmentHeader::parse(&head[..len]).map(|header| header.segment_size))
 }
 
 fn is_young(metadata: &Metadata, now: SystemTime) -> bool {
@@ -126,17 +126,18 @@ pub(super) enum Fault {
     Unknown,
 }
 
-/// Moves what was found in `incoming` to the directory of errors, as `<name>.<UTC>.<fault>`. Nothing there is ever
-/// replaced.
+/// Moves what was found in `incoming` and is called `name` to the directory of errors, as `<name>.<UTC>.<fault>`.
+/// Nothing there is ever replaced.
 pub(super) fn set_aside(
     context: &Context,
     source: &Path,
+    name: &OsStr,
     errors_dir: &Path,
     fault: Fault,
 ) -> Result<(), Error> {
     let files = &context.files;
     files.create_dir_all(errors_dir)?;
-    let target = free_path(context, source, errors_dir, fault)?;
+    let target = free_path(context, name, errors_dir, fault)?;
     match files.rename(source, &target) {
         Err(error) if error.source.kind() == io::ErrorKind::CrossesDevices && !files.is_dir(source) => {
             make_copy(files, &context.cancel, (&files.open(source)?, source), &target)?;
@@ -147,19 +148,14 @@ pub(super) fn set_aside(
     }
 }
 
-fn free_path(
-    context: &Context,
-    source: &Path,
-    errors_dir: &Path,
-    fault: Fault,
-) -> Result<PathBuf, fs::Error> {
+fn free_path(context: &Context, name: &OsStr, errors_dir: &Path, fault: Fault) -> Result<PathBuf, fs::Error> {
     let suffix = match fault {
         Fault::Duplicate => "duplicate",
         Fault::Unknown => "unknown",
     };
     let mut moment = context.clock.now().to_utc();
     loop {
-        let mut name = source.file_name().unwrap_or_default().to_owned();
+        let mut name = name.to_owned();
         name.push(format!(".{}.{suffix}", moment.format("%Y%m%dT%H%M%SZ")));
         let target = errors_dir.join(name);
         if !context.files.exists(&target)? {

@@ -345,7 +345,13 @@ impl Intake<'_> {
                     tell(Step::Identical(*name));
                 }
                 Prepared::Different => {
-                    set_aside(self.context, path, &settings.errors_dir, Fault::Duplicate)?;
+                    set_aside(
+                        self.context,
+                        path,
+                        name.to_string().as_ref(),
+                        &settings.errors_dir,
+                        Fault::Duplicate,
+                    )?;
                     self.report.different += 1;
                     tell(Step::Different(*name));
                 }
@@ -357,7 +363,7 @@ impl Intake<'_> {
     fn set_unknown_aside(&mut self, names: &[OsString]) -> Result<(), Error> {
         for name in names {
             let path = self.settings.incoming_dir.join(name);
-            set_aside(self.context, &path, &self.settings.errors_dir, Fault::Unknown)?;
+            set_aside(self.context, &path, name, &self.settings.errors_dir, Fault::Unknown)?;
             self.report.unknown += 1;
         }
         Ok(())

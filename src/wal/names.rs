@@ -61,11 +61,11 @@ impl NameRange {
     }
 }
 
-/// The name under which a file of the archive is made before it appears at `path`; every Barman ignores it.
+/// The name under which a file of WAL is made before it appears at `path`; every Barman ignores it.
 ///
-/// Always the same name, since who makes the file holds the lock for it: what a crash left is replaced by the next
-/// try. It must be removed first and never opened: it may be a second name of a file in `incoming`.
-pub(super) fn temporary_of(path: &Path) -> PathBuf {
+/// Always the same name, since nobody else makes the file at that time, in the archive by a lock: what a crash left is
+/// replaced by the next try. It must be removed first and never opened: it may be a second name of a file in `incoming`.
+pub fn temporary_of(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.tmp"))
 }

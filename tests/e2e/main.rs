@@ -20,6 +20,7 @@ mod recovery;
 mod remote;
 mod trouble;
 mod upkeep;
+mod wal_clients;
 
 /// Makes a test of `story` on each version of PostgreSQL.
 macro_rules! on_every_version {

@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "this is test code")]
 
 pub mod cluster;
+pub mod database_host;
 pub mod program;
 pub mod scripted;
 pub mod site;
@@ -20,6 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use cluster::Cluster;
+pub use database_host::{Clients, DatabaseHost};
 pub use program::{Outcome, Running};
 pub use site::Site;
 pub use sshd::Sshd;

@@ -73,6 +73,16 @@ pub fn reference_barman() -> PathBuf {
     tool("barman-3.19.1/bin/barman")
 }
 
+/// A program of that installation.
+pub fn reference_program(name: &str) -> PathBuf {
+    tool(&format!("barman-3.19.1/bin/{name}"))
+}
+
+/// A program of Debian's `barman-cli`, release 3.4.0.
+pub fn debian_program(name: &str) -> PathBuf {
+    found(Path::new("/usr/bin").join(name))
+}
+
 /// Whether the program under test is the Python one; where we promise more than it, a story may have to stop.
 pub fn testing_the_reference() -> bool {
     let start = std::fs::read(barman()).unwrap();

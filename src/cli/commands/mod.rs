@@ -8,14 +8,17 @@ mod copy_options;
 mod cron;
 mod delete;
 mod diagnose;
+mod get_wal;
 mod list_backups;
 mod list_files;
 mod list_servers;
+mod put_wal;
 mod rebuild_xlogdb;
 mod restore;
 mod selection;
 mod show_backup;
 mod show_servers;
+mod ssh_caller;
 mod status;
 mod switch_wal;
 
@@ -36,11 +39,13 @@ pub enum Command {
     Cron(cron::Args),
     Delete(delete::Args),
     Diagnose(diagnose::Args),
+    GetWal(get_wal::Args),
     #[command(alias = "list-backup")]
     ListBackups(list_backups::Args),
     ListFiles(list_files::Args),
     #[command(alias = "list-server")]
     ListServers(list_servers::Args),
+    PutWal(put_wal::Args),
     RebuildXlogdb(rebuild_xlogdb::Args),
     #[command(alias = "recover")]
     Restore(Box<restore::Args>),
@@ -51,6 +56,14 @@ pub enum Command {
     Status(status::Args),
     #[command(alias = "switch-xlog")]
     SwitchWal(switch_wal::Args),
+}
+
+/// The exit code when the command could not be begun.
+pub fn failure(cli: &Cli) -> ExitCode {
+    match cli.command {
+        Some(Command::GetWal(_)) => get_wal::unknown(false),
+        _ => ExitCode::FAILURE,
+    }
 }
 
 /// Runs the command; without one, explains the program.
@@ -67,9 +80,11 @@ pub fn run(app: &App, cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Cron(args) => cron::run(app, args),
         Command::Delete(args) => delete::run(app, args),
         Command::Diagnose(args) => diagnose::run(app, args),
+        Command::GetWal(args) => return Ok(get_wal::run(app, args)),
         Command::ListBackups(args) => list_backups::run(app, args),
         Command::ListFiles(args) => list_files::run(app, args),
         Command::ListServers(args) => list_servers::run(app, args),
+        Command::PutWal(args) => put_wal::run(app, args),
         Command::RebuildXlogdb(args) => rebuild_xlogdb::run(app, args),
         Command::Restore(args) => restore::run(app, args),
         Command::ShowBackup(args) => show_backup::run(app, args),

@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::Intake;
-use crate::codec::{self, Compression, Origin, same_bytes};
+use crate::codec::{self, Compression, Origin, SegmentHeader, same_bytes};
 use crate::sys::fs::{self, File, Metadata, PathContext, read_head};
 use crate::sys::user;
 use crate::types::WalName;
@@ -109,9 +109,10 @@ impl Intake<'_> {
     /// gave up, its file was taken for what there is, and PostgreSQL sent it again.
     fn completes(&self, source: &Source, archived: &Path) -> Result<bool, Error> {
         let Some((_, mut content)) = self.decode_both(&source.path, archived)? else { return Ok(false) };
-        let head = read_head(&mut content, codec::PLAIN_HEAD_BYTES).at("read", archived)?;
+        let head = read_head(&mut content, SegmentHeader::BYTES).at("read", archived)?;
         let rest = io::copy(&mut content, &mut io::sink()).at("read", archived)?;
-        let (len, size) = (head.len() as u64 + rest, codec::segment_size(&head));
+        let (len, size) =
+            (head.len() as u64 + rest, SegmentHeader::parse(&head).map(|header| header.segment_size));
         let Some(size) = size.map(|size| u64::from(size.bytes())).filter(|size| len < *size) else {
             return Ok(false);
         };

@@ -1,0 +1,153 @@
+use std::io::{self, Seek};
+use std::path::Path;
+
+use super::{Error, Remote, WireForm};
+use crate::codec::{Codecs, Custom, Origin, SegmentHeader};
+use crate::sys::fs::{self, File, PathContext, read_head};
+use crate::sys::{Context, Finished};
+use crate::types::WalName;
+use crate::wal::temporary_of;
+
+/// How files are fetched.
+#[derive(Clone)]
+pub struct Download<'a> {
+    /// The world.
+    pub context: &'a Context,
+    /// From where.
+    pub remote: &'a Remote,
+    /// What they are on their way.
+    pub form: WireForm,
+    /// Whether a segment that PostgreSQL has not completed will do.
+    pub partial: bool,
+}
+
+/// Where a file goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Where PostgreSQL wants it, which syncs what it keeps.
+    Destination,
+    /// Into the spool, where it must outlive a power cut whole or not at all; for another cluster, somebody may be making
+    /// a file of the same name.
+    Spool,
+}
+
+/// What came of a question for a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fetched {
+    /// All of it is where it was to go.
+    Delivered,
+    /// The other side does not have it, and says so.
+    NotThere,
+}
+
+impl Download<'_> {
+    /// Fetches a file to `target`, where it appears when it is whole.
+    pub fn fetch(&self, name: WalName, target: &Path, place: Place) -> Result<Fetched, Error> {
+        let files = &self.context.files;
+        if files.metadata(target).is_ok_and(|metadata| !metadata.is_file()) {
+            return self.fetch_into_special(name, target);
+        }
+        let temporary = match place {
+            Place::Destination => temporary_of(target),
+            Place::Spool => fs::temporary_beside(target),
+        };
+        files.remove_file_if_exists(&temporary).map_err(|error| destination(target, error))?;
+        let file = files.create_new(&temporary, 0o600).map_err(|error| destination(target, error))?;
+        let fetched = self.fetch_to(name, file, &temporary).and_then(|fetched| {
+            let Some(file) = fetched else { return Ok(Fetched::NotThere) };
+            if place == Place::Spool {
+                files.sync(&file, &temporary)?;
+            }
+            files.rename(&temporary, target)?;
+            Ok(Fetched::Delivered)
+        });
+        if !matches!(fetched, Ok(Fetched::Delivered)) {
+            let _ = files.remove_file_if_exists(&temporary);
+        }
+        fetched
+    }
+
+    /// Something like `/dev/stdout` cannot be replaced; it gets a file that is whole all the same.
+    fn fetch_into_special(&self, name: WalName, target: &Path) -> Result<Fetched, Error> {
+        let files = &self.context.files;
+        if files.is_dir(target) {
+            return Err(Error::Directory { argument: "WAL_DEST", path: target.to_owned() });
+        }
+        let out = files.open_writable(target).map_err(|error| destination(target, error))?;
+        let (scratch, place) = files.scratch()?;
+        let Some(mut file) = self.fetch_to(name, scratch, &place)? else { return Ok(Fetched::NotThere) };
+        file.rewind().at("rewind", &place)?;
+        io::copy(&mut file, &mut files.writer(&out, target)).at("write", target)?;
+        Ok(Fetched::Delivered)
+    }
+
+    /// Fills an open file, `path` being its name. `None` when the other side does not have what is asked for.
+    fn fetch_to(&self, name: WalName, mut file: File, path: &Path) -> Result<Option<File>, Error> {
+        let Context { files, processes, cancel, .. } = self.context;
+        let command = self.remote.get_wal(&name.to_string(), self.form, self.partial);
+        let finished = processes.stream(&command, &mut files.writer(&file, path), cancel)?;
+        let finished = self.remote.reached(finished)?;
+        if !finished.success() {
+            return match tells_absence(&finished) {
+                true => Ok(None),
+                false => Err(Error::Remote {
+                    command: "get-wal",
+                    code: finished.code,
+                    stderr: finished.stderr_text(),
+                }),
+            };
+        }
+        file.rewind().at("rewind", path)?;
+        self.decompress(name, &mut file, path)?;
+        ensure_whole(name, &mut file, path)?;
+        Ok(Some(file))
+    }
+
+    /// Replaces what came compressed by what it holds; the position is at the beginning before and after.
+    fn decompress(&self, name: WalName, file: &mut File, path: &Path) -> Result<(), Error> {
+        let codecs = Codecs::new(self.context, Custom::default());
+        let head = read_head(&mut *file, codecs.detector().wanted_bytes()).at("read", path)?;
+        file.rewind().at("rewind", path)?;
+        if codecs.detector().detect(&head).is_none() {
+            return Ok(());
+        }
+        let damaged = |source| Error::Damaged { name: name.to_string(), source };
+        let (mut plain, place) = self.context.files.scratch()?;
+        let input = file.try_clone().at("read", path)?;
+        let mut content = codecs.decode(input, Origin::Incoming).map_err(damaged)?;
+        io::copy(&mut content, &mut self.context.files.writer(&plain, &place))
+            .map_err(|error| damaged(error.into()))?;
+        plain.rewind().at("rewind", &place)?;
+        file.rewind().at("rewind", path)?;
+        self.context.files.set_len(file, 0, path)?;
+        io::copy(&mut plain, &mut self.context.files.writer(file, path)).at("write", path)?;
+        file.rewind().at("rewind", path)?;
+        Ok(())
+    }
+}
+
+fn destination(target: &Path, error: fs::Error) -> Error {
+    Error::Destination { path: target.to_owned(), source: error.source }
+}
+
+/// Whether the other side says that it does not have the file.
+///
+/// 1 is the code of every error of the Python Barman. What it has said tells them apart; where a wrapper hides what it
+/// says, the code is all there is.
+fn tells_absence(finished: &Finished) -> bool {
+    let stderr = finished.stderr_text();
+    finished.code == 1 && (stderr.is_empty() || stderr.contains("' not found in server '"))
+}
+
+/// Fails when a segment is not as long as its first page says.
+pub(super) fn ensure_whole(name: WalName, file: &mut File, path: &Path) -> Result<(), Error> {
+    let head = read_head(&mut *file, SegmentHeader::BYTES).at("read", path)?;
+    file.rewind().at("rewind", path)?;
+    let bytes = file.metadata().at("examine", path)?.len();
+    match SegmentHeader::parse(&head).filter(|_| name.segment().is_some()) {
+        Some(header) if u64::from(header.segment_size.bytes()) != bytes => {
+            Err(Error::WrongLength { name: name.to_string(), bytes, expected: header.segment_size.bytes() })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,157 @@
+use super::Error;
+use crate::sys::{Command, Finished};
+
+/// The exit code by which ssh tells that it did not get through to the command.
+const NOT_CONNECTED: i32 = 255;
+
+/// The Barman on the other side of ssh.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    /// Its host.
+    pub host: String,
+    /// The user there.
+    pub user: String,
+    /// The port of sshd there, unless ssh knows.
+    pub port: Option<u16>,
+    /// Its configuration file, unless it finds that by itself.
+    pub config: Option<String>,
+    /// The server there.
+    pub server: String,
+}
+
+/// What WAL is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WireForm {
+    /// As PostgreSQL writes it.
+    Plain,
+    /// Compressed by the other side.
+    Gzip,
+    /// Compressed by the other side.
+    Bzip2,
+    /// As the other side has it.
+    AsStored,
+}
+
+impl WireForm {
+    fn option(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Gzip => " --gzip",
+            Self::Bzip2 => " --bzip2",
+            Self::AsStored => " --keep-compression",
+        }
+    }
+}
+
+// Whoever lets these keys run certain commands only has written down what the Python programs send: the text that the
+// other side gets is theirs to the letter.
+impl Remote {
+    /// The command that takes WAL in.
+    pub fn put_wal(&self, test: bool) -> Command {
+        let config = self.config.as_deref().map(|path| format!("--config={}", quoted(path)));
+        let test = test.then(|| "--test".to_owned());
+        let words =
+            config.into_iter().chain(["put-wal".to_owned(), plain_or_quoted(&self.server)]).chain(test);
+        self.ssh().args(words)
+    }
+
+    /// The command that hands out `name`.
+    pub fn get_wal(&self, name: &str, form: WireForm, partial: bool) -> Command {
+        let partial = if partial { " --partial" } else { "" };
+        self.ask(&format!("get-wal{}{partial}", form.option()), name)
+    }
+
+    /// The command that lists the segments from `name` on, at most `limit`.
+    pub fn peek(&self, name: &str, limit: usize) -> Command {
+        self.ask(&format!("get-wal --peek '{limit}'"), name)
+    }
+
+    /// The command that tells whether WAL could be had.
+    pub fn test_get_wal(&self) -> Command {
+        self.ask("get-wal --test", "dummy_wal_name")
+    }
+
+    fn ask(&self, question: &str, name: &str) -> Command {
+        let config = self.config.as_deref().map(|path| format!("--config {}", plain_or_quoted(path)));
+        let question = format!("{question} {} {}", quoted(&self.server), quoted(name));
+        self.ssh().args(config).arg(question)
+    }
+
+    /// ssh that never asks a question, and tells why it failed but nothing else.
+    fn ssh(&self) -> Command {
+        let port = self.port.iter().flat_map(|port| ["-p".to_owned(), port.to_string()]);
+        let options = ["-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-T"];
+        Command::new("ssh").args(port).args(options).arg(self.destination()).arg("barman")
+    }
+
+    fn destination(&self) -> String {
+        format!("{}@{}", self.user, self.host)
+    }
+
+    /// An answer of the other side, unless ssh did not get through to it.
+    pub fn reached(&self, finished: Finished) -> Result<Finished, Error> {
+        if finished.code == NOT_CONNECTED {
+            return Err(Error::NotConnected {
+                destination: self.destination(),
+                stderr: finished.stderr_text(),
+            });
+        }
+        Ok(finished)
+    }
+}
+
+fn plain_or_quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+=:,@%".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) { word.to_owned() } else { quoted(word) }
+}
+
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remote(config: Option<&str>, server: &str) -> Remote {
+        let (host, user) = ("backup".to_owned(), "barman".to_owned());
+        Remote { host, user, port: Some(2222), config: config.map(str::to_owned), server: server.to_owned() }
+    }
+
+    /// What the shell on the other side gets: ssh puts the words together.
+    fn sent(command: &Command) -> String {
+        let words = command.args.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ");
+        assert!(words.starts_with("-p 2222 -o BatchMode=yes "), "{words}");
+        words.split_once(" barman@backup ").unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn the_other_side_gets_what_the_python_programs_send() {
+        let plain = remote(None, "main");
+        assert_eq!(sent(&plain.put_wal(false)), "barman put-wal main");
+        assert_eq!(sent(&plain.put_wal(true)), "barman put-wal main --test");
+        assert_eq!(sent(&plain.get_wal("X", WireForm::Plain, false)), "barman get-wal 'main' 'X'");
+        assert_eq!(
+            sent(&plain.get_wal("X", WireForm::Gzip, true)),
+            "barman get-wal --gzip --partial 'main' 'X'"
+        );
+        assert_eq!(sent(&plain.peek("X", 3)), "barman get-wal --peek '3' 'main' 'X'");
+        assert_eq!(sent(&plain.test_get_wal()), "barman get-wal --test 'main' 'dummy_wal_name'");
+        let configured = remote(Some("/etc/b.conf"), "main");
+        assert_eq!(sent(&configured.put_wal(false)), "barman --config='/etc/b.conf' put-wal main");
+        assert_eq!(
+            sent(&configured.get_wal("X", WireForm::AsStored, false)),
+            "barman --config /etc/b.conf get-wal --keep-compression 'main' 'X'"
+        );
+    }
+
+    #[test]
+    fn words_that_a_shell_would_take_apart_arrive_whole() {
+        let odd = remote(Some("/a b"), "it's $(main)");
+        assert_eq!(sent(&odd.put_wal(false)), r"barman --config='/a b' put-wal 'it'\''s $(main)'");
+        assert_eq!(
+            sent(&odd.get_wal("X", WireForm::Plain, false)),
+            r"barman --config '/a b' get-wal 'it'\''s $(main)' 'X'"
+        );
+    }
+}
