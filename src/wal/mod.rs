@@ -26,7 +26,7 @@ pub use content::Content;
 pub use error::Error;
 pub use history::{Ancestor, TimelineHistory};
 pub use intake::{IncomingSettings, IntakeReport, Step, archive_incoming};
-pub use open_archive::{OpenArchive, Removal};
+pub use open_archive::{Addition, OpenArchive, Present, Removal};
 pub use rebuild::{Rebuilt, Strangers};
 pub use totals::{Tally, Totals};
 pub use xlogdb::XlogDbEntry;
