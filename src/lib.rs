@@ -5,7 +5,7 @@
 //! * [`cli`]: the command line, one file per command; turns errors into exit codes.
 //! * [`output`]: answers as console text; [`ops`]: the use cases (backup, restore, check, cron).
 //! * [`view`]: what the use cases answer and `output` renders.
-//! * [`catalog`], [`wal`], [`pg`], [`transfer`], [`codec`]: what we know how to do, one subject each.
+//! * [`catalog`], [`wal`], [`pg`], [`transfer`], [`manifest`], [`codec`]: what we know how to do, one subject each.
 //! * [`config`]: the settings of a server; [`sys`]: clock, files, processes, locks.
 //! * [`types`]: pure values.
 
@@ -15,6 +15,7 @@ pub mod codec;
 pub mod config;
 #[cfg(test)]
 mod documents;
+pub mod manifest;
 pub mod ops;
 pub mod output;
 pub mod pg;

@@ -597,6 +597,99 @@ fn wrong_words_end_with_two_and_say_what_is_right() {
 }
 
 #[test]
+fn a_backup_is_kept_until_it_is_released() {
+    let site = Site::new();
+    assert_snapshot!(site.barman("keep main latest --target standalone"), @"exit code 0");
+    assert_snapshot!(site.barman("keep main latest --status"), @r"
+    exit code 0
+    -- stdout
+    Server main:
+    	Keep: standalone
+    ");
+    assert_snapshot!(site.barman("-f json keep main latest --status --release"), @r#"
+    exit code 0
+    -- stdout
+    {"main": {"keep_status": {"description": "Keep", "message": "standalone"}}}
+    "#);
+    assert_snapshot!(site.barman("keep main latest --release"), @"exit code 0");
+    assert_snapshot!(site.barman("keep main last-failed --target full"), @r"
+    exit code 1
+    -- stderr
+    ERROR: Cannot add keep to backup 20250103T100000 because it has status FAILED. Only backups with status DONE can be kept.
+    ");
+    assert_snapshot!(site.barman("keep main latest"), @r"
+    exit code 1
+    -- stderr
+    ERROR: one of the arguments -r/--release -s/--status --target is required
+    ");
+}
+
+#[test]
+fn what_is_in_the_way_of_new_wal_is_told() {
+    let site = Site::new();
+    assert_snapshot!(site.barman("check-wal-archive main"), @r"
+    exit code 1
+    -- stdout
+    Server main:
+    -- stderr
+    ERROR: WAL archive check failed for server main: Expected empty archive
+    ");
+    assert_snapshot!(site.barman("-f json check-wal-archive main --timeline 1"), @r#"
+    exit code 1
+    -- stdout
+    {"_ERROR": ["WAL archive check failed for server main: Found 1 file in WAL archive equal to or newer than timeline 1"], "main": {}}
+    "#);
+    assert_snapshot!(site.barman("check-wal-archive main --timeline 2"), @r"
+    exit code 0
+    -- stdout
+    Server main:
+     - WAL archive check for server main passed
+    ");
+}
+
+#[test]
+fn exports_are_refused_before_anything_is_written() {
+    let site = Site::new();
+    let export = |options: &str| site.barman(&format!("export-backup main latest {options}"));
+    assert_snapshot!(export("out"), @r"
+    exit code 1
+    -- stderr
+    ERROR: Output directory 'out' does not exist
+    ");
+    assert_snapshot!(export("barman.conf"), @r"
+    exit code 1
+    -- stderr
+    ERROR: Output directory 'barman.conf' is not a directory
+    ");
+    assert_snapshot!(export(". --compression-level 3"), @r"
+    exit code 1
+    -- stderr
+    ERROR: --compression-level requires --compression to be set
+    ");
+    assert_snapshot!(export(". --compression bzip2 --compression-level 10"), @r"
+    exit code 1
+    -- stderr
+    ERROR: Invalid compression level '10' for algorithm 'bzip2'. Valid levels are: 1, 2, 3, 4, 5, 6, 7, 8, 9
+    ");
+    assert_snapshot!(export("."), @r"
+    exit code 1
+    -- stderr
+    ERROR: No identity file found for server 'main'. The identity file is required to validate the backup during import.
+    HINT: The next backup of the server writes it, to '~/home/main/identity.json'.
+    ");
+    assert_snapshot!(site.barman("import-backup main nowhere.tar"), @r"
+    exit code 1
+    -- stderr
+    ERROR: Tarball file 'nowhere.tar' does not exist
+    ");
+    assert_snapshot!(site.barman("import-backup main barman.conf"), @r"
+    exit code 1
+    -- stderr
+    ERROR: File 'barman.conf' is not a valid tar file
+    ");
+}
+
+#[test]
 fn help_needs_no_configuration() {
     let site = Site::new();
     fs::remove_file(site.path().join("barman.conf")).unwrap();
@@ -627,6 +720,29 @@ fn help_needs_no_configuration() {
       status          Show the state of servers in short
       switch-wal      Make PostgreSQL finish its current WAL file
       help            Print this message or the help of the given subcommand(s)
+      archive-wal        Archive the WAL files that arrived in the incoming directory
+      backup             Take a base backup of a running server
+      check              Tell whether backups can be taken and WAL arrives
+      check-backup       Tell whether all WAL that a backup needs is archived, and record it
+      check-wal-archive  Tell whether the WAL archive has room under the names of a server's new WAL
+      cron               Do the maintenance that is due; runs every minute
+      delete             Delete a backup and the WAL that only it needs
+      diagnose           Print all about the installation as one JSON document
+      export-backup      Write a backup and the WAL that it needs into one file
+      generate-manifest  List the files of a backup with their checksums, to verify it by
+      import-backup      Take a backup into the catalogue that export-backup has written
+      keep               Keep a backup whatever the retention policy says
+      list-backups       List the backups of servers
+      list-files         List the files of a backup
+      list-servers       List the configured servers
+      rebuild-xlogdb     Make the list of the archived WAL anew from the files
+      restore            Restore a backup, to its end or to a moment after it
+      show-backup        Show all about a backup
+      show-servers       Show the settings of servers and what PostgreSQL tells about itself
+      status             Show the state of servers in short
+      switch-wal         Make PostgreSQL finish its current WAL file
+      verify-backup      Read all files of a backup and compare them with its manifest
+      help               Print this message or the help of the given subcommand(s)
 
     Options:
       -v, --version            Print the version

@@ -18,8 +18,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("wal", &["codec", "config", "sys", "types"]),
     ("pg", &["codec", "config", "sys", "types"]),
     ("transfer", &["codec", "config", "sys", "types"]),
+    ("manifest", &["codec", "sys", "types"]),
     ("view", &["catalog", "types"]),
-    ("ops", &["view", "catalog", "wal", "pg", "transfer", "codec", "config", "sys", "types"]),
+    ("ops", &["view", "catalog", "wal", "pg", "transfer", "manifest", "codec", "config", "sys", "types"]),
     ("output", &["view", "catalog", "sys", "types"]),
     (
         "cli",

@@ -13,6 +13,17 @@ pub struct Identity {
     pub version: String,
 }
 
+impl Identity {
+    /// Indented by four blanks, a line feed at the end, as Barman writes it.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        let mut serializer = Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b"    "));
+        self.serialize(&mut serializer).expect("two texts can be written into memory");
+        text.push(b'\n');
+        text
+    }
+}
+
 impl Catalog {
     /// The cluster that the backups are of; `None` before the first backup.
     pub fn identity(&self) -> Result<Option<Identity>, Error> {
@@ -25,17 +36,8 @@ impl Catalog {
     /// Records the cluster that the backups are of.
     pub fn save_identity(&self, identity: &Identity) -> Result<(), Error> {
         let path = self.layout.identity();
-        self.files.replace_durably(&path, &json(identity)).map_err(|source| self.file_error(source))
+        self.files.replace_durably(&path, &identity.to_json()).map_err(|source| self.file_error(source))
     }
-}
-
-/// Indented by four blanks, a line feed at the end, as Barman writes it.
-fn json(identity: &Identity) -> Vec<u8> {
-    let mut text = Vec::new();
-    let mut serializer = Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b"    "));
-    identity.serialize(&mut serializer).expect("two texts can be written into memory");
-    text.push(b'\n');
-    text
 }
 
 #[cfg(test)]
@@ -46,6 +48,6 @@ mod tests {
     fn an_identity_is_written_as_barman_writes_it() {
         let identity = Identity { systemid: "7139870358166741016".into(), version: "17".into() };
         let text = "{\n    \"systemid\": \"7139870358166741016\",\n    \"version\": \"17\"\n}\n";
-        assert_eq!(String::from_utf8(json(&identity)).unwrap(), text);
+        assert_eq!(String::from_utf8(identity.to_json()).unwrap(), text);
     }
 }

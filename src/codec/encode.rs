@@ -1,6 +1,7 @@
 use std::io::{self, Write};
 
 use bzip2::write::BzEncoder;
+use flate2::write::GzEncoder;
 use liblzma::stream::{Check, Filters, LzmaOptions, Stream};
 use liblzma::write::XzEncoder;
 use zstd::zstd_safe::CParameter;
@@ -23,6 +24,7 @@ pub struct Encoder<W: Write>(Kind<W>);
 
 enum Kind<W: Write> {
     Gzip(GzipMembers<W>),
+    OneGzip(GzEncoder<W>),
     Bzip2(BzEncoder<W>),
     Xz(XzEncoder<W>),
     Zstd(zstd::stream::write::Encoder<'static, W>),
@@ -46,10 +48,23 @@ impl<W: Write> Encoder<W> {
         }))
     }
 
+    /// Encodes to `output` so that readers understand it that stop after the first member of a file, as Python does
+    /// where it reads an archive as a stream. For gzip that takes twice the time.
+    pub fn in_one_member(output: W, format: Format, level: Level) -> io::Result<Self> {
+        match format {
+            Format::Gzip => {
+                let level = flate2::Compression::new(level.on_scale_of(format).unsigned_abs());
+                Ok(Self(Kind::OneGzip(GzEncoder::new(output, level))))
+            }
+            _ => Self::new(output, format, level),
+        }
+    }
+
     /// Writes what is still held back, and gives the output back.
     pub fn finish(self) -> io::Result<W> {
         match self.0 {
             Kind::Gzip(members) => members.finish(),
+            Kind::OneGzip(encoder) => encoder.finish(),
             Kind::Bzip2(encoder) => encoder.finish(),
             Kind::Xz(encoder) => encoder.finish(),
             Kind::Zstd(encoder) => encoder.finish(),
@@ -92,6 +107,7 @@ impl<W: Write> Write for Encoder<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.0 {
             Kind::Gzip(members) => members.write(bytes),
+            Kind::OneGzip(encoder) => encoder.write(bytes),
             Kind::Bzip2(encoder) => encoder.write(bytes),
             Kind::Xz(encoder) => encoder.write(bytes),
             Kind::Zstd(encoder) => encoder.write(bytes),

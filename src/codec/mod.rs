@@ -14,6 +14,7 @@ mod decode;
 mod detect;
 mod encode;
 mod gzip_members;
+mod hex;
 mod level;
 mod lz4_frames;
 mod plain;
@@ -24,6 +25,7 @@ pub use custom::Custom;
 pub use decode::same_bytes;
 pub use detect::{Detector, is_encrypted};
 pub use encode::Encoder;
+pub use hex::{hex, unhex};
 pub use level::Level;
 pub use plain::SegmentHeader;
 

@@ -3,7 +3,7 @@ use std::io;
 use super::hooks;
 use crate::sys::{Cancelled, fs, lock, process};
 use crate::types::BackupId;
-use crate::{catalog, pg, transfer, wal};
+use crate::{catalog, manifest, pg, transfer, wal};
 
 /// Why a use case could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,9 @@ pub enum Error {
     /// A program could not be run.
     #[error(transparent)]
     Process(#[from] process::Error),
+    /// A manifest could not be made, or nothing can be said by it.
+    #[error(transparent)]
+    Manifest(#[from] manifest::Error),
     /// PostgreSQL cannot be reached, or refuses.
     #[error(transparent)]
     Pg(#[from] pg::Error),
@@ -99,6 +102,7 @@ impl Error {
             | Self::File(_)
             | Self::Lock(_)
             | Self::Process(_)
+            | Self::Manifest(_)
             | Self::Pg(_)
             | Self::Copy(_)
             | Self::Ssh(_)

@@ -5,8 +5,6 @@ use super::Server;
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// A base backup is taken, and its WAL archived.
-    Backup,
     /// A backup is restored.
     Restore,
 }
@@ -15,7 +13,6 @@ impl Task {
     /// The options that change how it is done.
     fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Backup => &["autogenerate_manifest"],
             Self::Restore => &["recovery_options", "staging_path", "staging_location"],
         }
     }

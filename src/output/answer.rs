@@ -1,11 +1,14 @@
 //! Every answer in its two forms.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::json::Document;
 use super::{console, json};
 use crate::types::BackupId;
-use crate::view::{BackupDetails, BackupList, CheckReport, Listed, Restored, ServerSettings, ServerStatus};
+use crate::view::{
+    BackupDetails, BackupList, CheckReport, KeepStatus, Listed, Restored, ServerSettings, ServerStatus,
+    WalArchiveCheck,
+};
 
 /// What a command answers: text for people, or a part of the one JSON document that programs get.
 pub trait Answer {
@@ -77,6 +80,17 @@ impl Answer for CheckReport {
     }
 }
 
+impl Answer for KeepStatus {
+    fn text(&self, _: bool) -> String {
+        format!("Server {}:\n\tKeep: {}\n", self.server, self.word())
+    }
+
+    fn add_to(&self, document: &mut Document) {
+        let status = json!({"description": "Keep", "message": self.word()});
+        document.insert(&self.server, json!({"keep_status": status}));
+    }
+}
+
 /// The configured servers.
 pub struct Servers<'a> {
     /// The servers in the order of their names.
@@ -124,5 +138,24 @@ impl Answer for ServerStatus {
 
     fn add_to(&self, document: &mut Document) {
         document.insert(&self.server, json::server_status(self));
+    }
+}
+
+/// What was found to be in the way is an error beside it.
+impl Answer for WalArchiveCheck {
+    fn text(&self, _: bool) -> String {
+        let passed = match self.obstacle {
+            None => format!(" - {}\n", self.verdict()),
+            Some(_) => String::new(),
+        };
+        format!("Server {}:\n{passed}", self.server)
+    }
+
+    fn add_to(&self, document: &mut Document) {
+        let answer = match self.obstacle {
+            None => json!(self.verdict()),
+            Some(_) => json!({}),
+        };
+        document.insert(&self.server, answer);
     }
 }

@@ -13,6 +13,8 @@ use crate::sys::Files;
 use crate::sys::fs::{self, File, PathContext};
 use crate::types::WalName;
 
+mod merge;
+
 /// How much of a line that is none an error shows.
 const SHOWN_BYTES: u64 = 200;
 

@@ -12,8 +12,10 @@ use super::xlogdb::XlogDbEntry;
 use crate::sys::fs;
 use crate::types::{Timeline, WalName, WalSegment};
 
+mod addition;
 mod removal;
 
+pub use addition::{Addition, Present};
 pub use removal::Removal;
 
 /// By how much the clocks may differ that date directories and xlog.db: those of two file servers, at worst.

@@ -72,6 +72,14 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS")]
     check_timeout: Option<u64>,
 
+    /// List the copied files with their checksums, for verify-backup
+    #[arg(long, overrides_with = "no_manifest")]
+    manifest: bool,
+
+    /// Make no such list, over 'autogenerate_manifest' in the configuration
+    #[arg(long, overrides_with = "manifest")]
+    no_manifest: bool,
+
     #[command(flatten)]
     copy: CopyOptions,
 }
@@ -93,11 +101,10 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
 
 fn options(args: &Args, config: &ServerConfig) -> BackupOptions {
     BackupOptions {
-        immediate_checkpoint: match (args.immediate_checkpoint, args.no_immediate_checkpoint) {
-            (true, _) => true,
-            (_, true) => false,
-            _ => config.immediate_checkpoint(),
-        },
+        immediate_checkpoint: either(
+            (args.immediate_checkpoint, args.no_immediate_checkpoint),
+            config.immediate_checkpoint(),
+        ),
         reuse: match args.reuse_backup {
             Some(Reuse::Link) => ReuseBackup::Link,
             Some(Reuse::Copy) => ReuseBackup::Copy,
@@ -109,8 +116,14 @@ fn options(args: &Args, config: &ServerConfig) -> BackupOptions {
         wait_timeout: seconds_or(args.wait_timeout, None),
         keepalive: seconds_or(args.keepalive_interval, config.keepalive_interval()),
         check_timeout: seconds_or(args.check_timeout, config.check_timeout()),
+        manifest: either((args.manifest, args.no_manifest), config.autogenerate_manifest()),
         copy: args.copy.settings(config),
     }
+}
+
+/// What was typed, yes or no; otherwise what is configured.
+fn either((yes, no): (bool, bool), configured: bool) -> bool {
+    yes || configured && !no
 }
 
 /// A name must not be mistaken for something else that stands for a backup.

@@ -4,11 +4,16 @@ mod archive_wal;
 mod backup;
 mod check;
 mod check_backup;
+mod check_wal_archive;
 mod copy_options;
 mod cron;
 mod delete;
 mod diagnose;
+mod export_backup;
+mod generate_manifest;
 mod get_wal;
+mod import_backup;
+mod keep;
 mod list_backups;
 mod list_files;
 mod list_servers;
@@ -21,6 +26,7 @@ mod show_servers;
 mod ssh_caller;
 mod status;
 mod switch_wal;
+mod verify_backup;
 
 use std::process::ExitCode;
 
@@ -36,10 +42,15 @@ pub enum Command {
     Backup(Box<backup::Args>),
     Check(check::Args),
     CheckBackup(check_backup::Args),
+    CheckWalArchive(check_wal_archive::Args),
     Cron(cron::Args),
     Delete(delete::Args),
     Diagnose(diagnose::Args),
+    ExportBackup(export_backup::Args),
+    GenerateManifest(generate_manifest::Args),
     GetWal(get_wal::Args),
+    ImportBackup(import_backup::Args),
+    Keep(keep::Args),
     #[command(alias = "list-backup")]
     ListBackups(list_backups::Args),
     ListFiles(list_files::Args),
@@ -56,6 +67,8 @@ pub enum Command {
     Status(status::Args),
     #[command(alias = "switch-xlog")]
     SwitchWal(switch_wal::Args),
+    #[command(alias = "verify")]
+    VerifyBackup(verify_backup::Args),
 }
 
 /// The exit code when the command could not be begun.
@@ -77,10 +90,15 @@ pub fn run(app: &App, cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Backup(args) => backup::run(app, args),
         Command::Check(args) => return check::run(app, args),
         Command::CheckBackup(args) => check_backup::run(app, args),
+        Command::CheckWalArchive(args) => check_wal_archive::run(app, args),
         Command::Cron(args) => cron::run(app, args),
         Command::Delete(args) => delete::run(app, args),
         Command::Diagnose(args) => diagnose::run(app, args),
+        Command::ExportBackup(args) => export_backup::run(app, args),
+        Command::GenerateManifest(args) => generate_manifest::run(app, args),
         Command::GetWal(args) => return Ok(get_wal::run(app, args)),
+        Command::ImportBackup(args) => import_backup::run(app, args),
+        Command::Keep(args) => keep::run(app, args),
         Command::ListBackups(args) => list_backups::run(app, args),
         Command::ListFiles(args) => list_files::run(app, args),
         Command::ListServers(args) => list_servers::run(app, args),
@@ -91,6 +109,7 @@ pub fn run(app: &App, cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::ShowServers(args) => show_servers::run(app, args),
         Command::Status(args) => status::run(app, args),
         Command::SwitchWal(args) => switch_wal::run(app, args),
+        Command::VerifyBackup(args) => verify_backup::run(app, args),
     }?;
     Ok(ExitCode::SUCCESS)
 }

@@ -40,7 +40,7 @@ pub const OPTIONS: &[OptionDef] = &[
         "Archives the WAL files that `archive_command` puts into the incoming directory. Turned on by itself when no archiver is."),
     row("archiver_batch_size", GSM, Int, "0", "2.0", Archiving, Acts,
         "How many files of the incoming directory one run archives at most; 0 sets no limit."),
-    row("autogenerate_manifest", GSM, Bool, "false", "3.7.0", Backup, Later,
+    row("autogenerate_manifest", GSM, Bool, "false", "3.7.0", Backup, Acts,
         "Writes a `backup_manifest` with the checksum of every file at the end of an rsync backup."),
     row("aws_await_snapshots_timeout", GSM, Int, "3600", "3.11.0", Snapshots, Later,
         "Seconds to wait for EBS snapshots to complete."),

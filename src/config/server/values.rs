@@ -225,6 +225,11 @@ impl ServerConfig {
         ReuseBackup::named_by(self.value(key!("reuse_backup"))).unwrap_or(ReuseBackup::Off)
     }
 
+    /// Whether backups get a list of their files with checksums.
+    pub fn autogenerate_manifest(&self) -> bool {
+        self.flag(key!("autogenerate_manifest"))
+    }
+
     /// Whether the checkpoint of a backup is done at once.
     pub fn immediate_checkpoint(&self) -> bool {
         self.flag(key!("immediate_checkpoint"))

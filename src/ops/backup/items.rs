@@ -104,6 +104,7 @@ mod tests {
         };
         BackupOptions {
             immediate_checkpoint: false,
+            manifest: false,
             reuse: ReuseBackup::Link,
             name: None,
             wait: false,

@@ -16,8 +16,8 @@ mod settle;
 
 use std::time::Duration;
 
-use super::without_effect::{self, Task};
-use super::{CopySettings, Error, Server, check};
+use super::{CopySettings, Error, Server, check, generate_manifest};
+use crate::catalog::{BackupInfo, DirectoryForm};
 use crate::config::ReuseBackup;
 use crate::types::BackupStatus;
 use run::BackupRun;
@@ -41,6 +41,8 @@ pub struct BackupOptions {
     pub keepalive: Option<Duration>,
     /// The limit of the checks before the backup.
     pub check_timeout: Option<Duration>,
+    /// Write a manifest when the files are copied.
+    pub manifest: bool,
     /// How files are copied.
     pub copy: CopySettings,
 }
@@ -52,7 +54,6 @@ pub struct BackupOptions {
 /// failure is told.
 pub fn run(server: &Server<'_>, options: &BackupOptions) -> Result<(), Error> {
     server.refuse_unsupported()?;
-    without_effect::warn(server, Task::Backup);
     ensure_ready(server, options)?;
     server.ensure_directories()?;
     let layout = server.layout();
@@ -61,6 +62,9 @@ pub fn run(server: &Server<'_>, options: &BackupOptions) -> Result<(), Error> {
         .ok_or_else(|| Error::refused("Another backup process is running"))?;
     close_abandoned(server)?;
     let (backup, recorded) = BackupRun::begin(server, options)?.run();
+    if options.manifest && backup.status != BackupStatus::Failed {
+        make_manifest(server, &backup);
+    }
     drop(lock);
     if backup.status == BackupStatus::Failed {
         settle::run_scripts_after(server, &backup);
@@ -68,6 +72,22 @@ pub fn run(server: &Server<'_>, options: &BackupOptions) -> Result<(), Error> {
         return Ok(server.context.cancel.check()?);
     }
     settle::settle(server, &backup, options)
+}
+
+/// Lists the files of a backup that has come to its end. Without the list it is a backup all the same.
+fn make_manifest(server: &Server<'_>, backup: &BackupInfo) {
+    let form = DirectoryForm::Data;
+    match generate_manifest::make(&server.context, &server.layout(), backup, form) {
+        Ok(()) => server.info(generate_manifest::made(backup.id.as_str(), server.name())),
+        Err(error) => server.error(format!(
+            "backup {} of server '{}' is whole, but has no manifest: {}\nMake it with: barman generate-manifest {} {}",
+            backup.id,
+            server.name(),
+            error.with_causes(),
+            server.name(),
+            backup.id
+        )),
+    }
 }
 
 /// Runs the checks that matter for a backup, quietly.

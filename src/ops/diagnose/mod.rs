@@ -54,7 +54,8 @@ fn describe_global(config: &Config, options: Options<'_>) -> Value {
     Value::Object(settings)
 }
 
-fn describe_host(context: &Context, options: Options<'_>) -> Result<Value, Error> {
+/// Tells of this host and of the programs on it that backups need.
+pub fn describe_host(context: &Context, options: Options<'_>) -> Result<Value, Error> {
     let mut info = host::describe(&host::Host::Here, context)?;
     info.insert("barman_ver".into(), json!(options.barman_version));
     info.insert("implementation".into(), json!(options.implementation));

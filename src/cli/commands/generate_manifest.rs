@@ -1,0 +1,38 @@
+use super::selection::{self, Reaction};
+use crate::cli::app::App;
+use crate::ops::generate_manifest;
+
+/// What the long help ends with.
+const MORE: &str = "\
+Examples:
+    barman generate-manifest main latest
+
+Exit status:
+  0  the manifest is written
+  1  there is one already, or the backup cannot have one; the message tells why";
+
+/// List the files of a backup with their checksums, to verify it by
+///
+/// Reads all files of the backup's data directory and writes `backup_manifest` into it, in the form of PostgreSQL 13
+/// and later, with SHA-256. From then on `verify-backup`, and PostgreSQL's `pg_verifybackup`, find every file that is
+/// changed, missing or added.
+///
+/// The manifest tells what the files are now: make it as long as they can be trusted. With `autogenerate_manifest` in
+/// the configuration every backup makes its own. Tablespaces that were copied
+/// beside the data directory are not in it.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = MORE)]
+pub struct Args {
+    /// Server of the backup
+    server_name: String,
+
+    /// Backup: its identifier or its name, or latest, oldest, last-failed, latest-full
+    backup_id: String,
+}
+
+pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
+    if let Some(config) = selection::server(app, &args.server_name, Reaction::IN_SERVICE) {
+        generate_manifest::run(&app.context, &mut app.server(config).catalog()?, &args.backup_id)?;
+    }
+    Ok(())
+}
