@@ -13,7 +13,7 @@ use super::xlogdb::{XlogDbEntry, modified_seconds};
 use crate::codec::{self, Codecs, Origin};
 use crate::sys::fs::{self, File, PathContext, read_head};
 use crate::sys::{Cancel, Context, Files};
-use crate::types::{Lsn, Timeline, WalName, WalSegment};
+use crate::types::{Lsn, SegmentSize, Timeline, WalName, WalSegment};
 
 /// Longest line of xlog.db that a crash can have cut; a longer one is something else.
 const CUT_LINE_BYTES: u64 = 4096;
@@ -57,6 +57,18 @@ impl Archive {
     /// Whether the file is there.
     pub fn contains(&self, name: WalName) -> Result<bool, Error> {
         Ok(self.files.exists(&self.path_of(name))?)
+    }
+
+    /// How many bytes a segment has that lies in the archive as it is, and is not as long as a segment. What is
+    /// compressed or encrypted is not looked into.
+    pub fn find_wrong_length(&self, segment: WalSegment, size: SegmentSize) -> Result<Option<u64>, Error> {
+        let name = WalName::Segment(segment);
+        if self.files.metadata(&self.path_of(name))?.len() == u64::from(size.bytes()) {
+            return Ok(None);
+        }
+        let found = self.describe(name)?;
+        let is_plain = found.compression.is_none() && found.encryption.is_none();
+        Ok(is_plain.then_some(found.size))
     }
 
     /// The first of the segments that is not there.

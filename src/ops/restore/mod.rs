@@ -23,8 +23,10 @@ mod wal_plan;
 
 use chrono::TimeDelta;
 
+use super::hooks::Scripts;
 use super::without_effect::{self, Task};
 use super::{Error, Server, archive_wal};
+use crate::config::HookEvent;
 use crate::sys::Lock;
 use crate::types::{BackupId, HumanDuration};
 use crate::view::Restored;
@@ -46,9 +48,14 @@ pub fn run(server: &Server<'_>, request: &RestoreRequest) -> Result<Restored, Er
     archive_wal::run_before_restore(server)?;
     let places = places::find_fit(server, &*host, &chosen)?;
     announce(server, &*host, &chosen);
-    let plan = plan::plan(server, chosen, places, request)?;
+    let mut plan = plan::plan(server, chosen, places, request)?;
     room::ensure(server, &*host, &plan)?;
-    let outcome = scripts::around(server, request, &plan.chosen.backup, || {
+    let backup = plan.chosen.backup.clone();
+    let outcome = scripts::around(server, request, &backup, || {
+        // A script may have put files there, which are not ours to remove.
+        if Scripts::of(server).watch(HookEvent::Recovery) {
+            plan.places = places::find_fit(server, &*host, &plan.chosen)?;
+        }
         apply::apply(server, &*host, &plan, &request.copy)
     })?;
     let elapsed: TimeDelta = server.context.clock.now() - started;

@@ -1,6 +1,6 @@
 //! All decisions of a restore, made and said before anything is written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Local;
 
@@ -10,8 +10,8 @@ use super::request::{Chosen, RestoreRequest, TypedTarget};
 use super::wal_plan::{self, Ancestry, WalEnd, WalFacts, WalPlan};
 use crate::ops::{Error, Server};
 use crate::types::{
-    Assumed, PgVersion, RecoveryTarget, SegmentLayout, TargetAction, TargetTime, TargetTimeline, Timeline,
-    Timestamp, WalName, WalSegment, parse_target_time, timestamp_text,
+    Assumed, PgVersion, RecoveryTarget, SegmentLayout, SegmentSize, TargetAction, TargetTime, TargetTimeline,
+    Timeline, Timestamp, WalName, WalSegment, parse_target_time, timestamp_text,
 };
 use crate::wal::{Archive, TimelineHistory};
 
@@ -56,6 +56,13 @@ pub fn plan(
     if request.action.is_some() && !is_pitr {
         return Err(Error::refused("Can't enable recovery target action when PITR is not required"));
     }
+    if is_pitr && chosen.destination.to_str().is_none() {
+        return Err(Error::refused(format!(
+            "the destination '{}' is not in UTF-8, and PostgreSQL could not be told where its WAL lies; choose another \
+             one, or restore without a target and without --target-tli",
+            chosen.destination.display()
+        )));
+    }
     if let Some(reason) = recovery_conf::refusal(target.as_ref(), request.action, facts.version) {
         return Err(Error::refused(reason));
     }
@@ -74,10 +81,21 @@ pub fn plan(
             WalEnd::OfArchive
         }
     };
-    let wal_facts =
-        WalFacts { begin: facts.begin_wal, end: facts.end_wal, layout: facts.layout, ancestry, stop };
-    let wal = wal_plan::plan(archived_names(&archive, &facts)?, &wal_facts);
-    judge_gap(server, &archive, &wal, target.as_ref())?;
+    let mut wal_facts = WalFacts {
+        begin: facts.begin_wal,
+        end: facts.end_wal,
+        layout: facts.layout,
+        ancestry,
+        stop,
+        cut_off: BTreeMap::new(),
+    };
+    let names = archived_names(&archive, &facts)?;
+    let mut wal = wal_plan::plan(names.iter().copied(), &wal_facts);
+    wal_facts.cut_off = cut_off_segments(server, &archive, &wal, facts.layout.size())?;
+    if !wal_facts.cut_off.is_empty() {
+        wal = wal_plan::plan(names, &wal_facts);
+    }
+    judge_gap(server, &archive, &wal, &wal_facts, target.as_ref())?;
     let newest = newest_known(&archive, facts.end_wal.timeline())?;
     let timeline = recovery_timeline(request.timeline, facts.version, wal_facts.ancestry.target(), newest);
     let recovery = is_pitr.then_some(Recovery {
@@ -123,12 +141,22 @@ impl BackupFacts {
     }
 }
 
+/// The longest name of a restore point. With a longer one in its configuration PostgreSQL does not start.
+const NAME_BYTES: usize = 63;
+
 fn resolve_target(server: &Server<'_>, typed: &TypedTarget) -> Result<RecoveryTarget, Error> {
     Ok(match typed {
         TypedTarget::Immediate => RecoveryTarget::Immediate,
         TypedTarget::Xid(xid) => RecoveryTarget::Xid(parse_xid(xid)?),
         TypedTarget::Name(name) if name.is_empty() => {
             return Err(Error::refused("The name of the restore point to restore to is empty"));
+        }
+        TypedTarget::Name(name) if name.len() > NAME_BYTES => {
+            return Err(Error::refused(format!(
+                "The name of the restore point to restore to has {} bytes, and PostgreSQL knows names of up to \
+                 {NAME_BYTES}",
+                name.len()
+            )));
         }
         TypedTarget::Name(name) => RecoveryTarget::Name(name.clone()),
         TypedTarget::Lsn(lsn) => RecoveryTarget::Lsn(*lsn),
@@ -258,6 +286,22 @@ fn archived_names(archive: &Archive, facts: &BackupFacts) -> Result<BTreeSet<Wal
     Ok(names)
 }
 
+/// The segments that are not as long as one, with their lengths. Those that are compressed tell theirs only when they
+/// are read.
+fn cut_off_segments(
+    server: &Server<'_>,
+    archive: &Archive,
+    wal: &WalPlan,
+    size: SegmentSize,
+) -> Result<BTreeMap<WalSegment, u64>, Error> {
+    let mut cut_off = BTreeMap::new();
+    for segment in wal.files.iter().filter_map(|name| name.segment()) {
+        server.context.cancel.check()?;
+        cut_off.extend(archive.find_wrong_length(segment, size)?.map(|bytes| (segment, bytes)));
+    }
+    Ok(cut_off)
+}
+
 fn announce(server: &Server<'_>, target: Option<&RecoveryTarget>, timeline: Option<Timeline>) {
     let mut words = Vec::new();
     let mut immediate = None;
@@ -314,10 +358,19 @@ fn judge_gap(
     server: &Server<'_>,
     archive: &Archive,
     wal: &WalPlan,
+    facts: &WalFacts,
     target: Option<&RecoveryTarget>,
 ) -> Result<(), Error> {
     let Some(gap) = wal.gap else { return Ok(()) };
-    let missing = format!("the archive of server '{}' lacks the WAL segment {}", server.name(), gap.segment);
+    let missing = match facts.cut_off.get(&gap.segment) {
+        None => format!("the archive of server '{}' lacks the WAL segment {}", server.name(), gap.segment),
+        Some(bytes) => format!(
+            "the archive of server '{}' lacks the whole WAL segment {} (it holds {bytes} bytes, and a segment has {})",
+            server.name(),
+            gap.segment,
+            facts.layout.size().bytes()
+        ),
+    };
     let advice = "look for it in the 'errors' and 'incoming' directories and in the server's pg_wal, or restore \
                   another backup";
     if gap.in_backup {

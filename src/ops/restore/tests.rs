@@ -365,6 +365,70 @@ fn wal_that_another_process_is_archiving_is_not_left_out_without_a_word() {
 }
 
 #[test]
+fn what_a_script_puts_into_the_destination_is_not_removed() {
+    let mut site = Site::new();
+    let script = site.path("script");
+    let text = "#!/bin/sh\nmkdir -p \"$BARMAN_DESTINATION_DIRECTORY/.kept\"\n\
+                [ -z \"$FILE\" ] || echo mine > \"$BARMAN_DESTINATION_DIRECTORY/mine\"\n";
+    for (to, file, is_refused) in [("hidden", "", false), ("visible", "FILE=1 ", true)] {
+        real::write(&script, text).unwrap();
+        let configuration = real::read_to_string(site.path("barman.conf")).unwrap();
+        let hooked = format!("{configuration}pre_recovery_script = {file}/bin/sh {}\n", script.display());
+        real::write(site.path("hooked.conf"), hooked).unwrap();
+        site.config = site.home.load("hooked.conf").unwrap();
+        let restored = site.restore_to(to, Files::default());
+        assert!(site.path(to).join(".kept").exists(), "{to}");
+        match restored {
+            Ok(_) => assert!(!is_refused),
+            Err(error) => assert!(is_refused && error.to_string().contains("is not empty"), "{error}"),
+        }
+    }
+    assert_eq!(site.read("visible/mine").as_deref(), Some("mine\n"));
+}
+
+#[test]
+fn what_postgresql_could_not_be_told_is_refused() {
+    use std::os::unix::ffi::OsStrExt;
+    let site = Site::new();
+    let location = format!("ts:{}", site.path("to-ts").display());
+    let restore = |request| run(&site.server(Files::default()), &request).map_err(|error| error.to_string());
+    let named = |bytes| RestoreRequest {
+        targets: vec![TypedTarget::Name("x".repeat(bytes))],
+        ..site.request(&format!("to-{bytes}"), &[&location])
+    };
+    assert!(restore(named(64)).unwrap_err().contains("names of up to 63"));
+    assert!(!site.path("to-64").exists());
+    let destination = site.home.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    let steered = RestoreRequest { destination: destination.clone(), ..site.request("to", &[&location]) };
+    assert!(restore(steered.clone()).unwrap_err().contains("is not in UTF-8"));
+    assert!(!destination.exists());
+    restore(RestoreRequest { targets: Vec::new(), ..steered }).unwrap();
+    assert!(destination.join("global/pg_control").exists());
+    assert!(restore(RestoreRequest { tablespaces: vec![format!("{location}-63")], ..named(63) }).is_ok());
+}
+
+#[test]
+fn what_is_wrong_with_wal_is_said_in_the_same_words_wherever_it_goes() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = Site::new();
+    let damaged = site.path(&format!("main/wals/0000000100000000/{SEGMENT}"));
+    real::write(damaged, b"\x1f\x8b\x08\0\0\0\0\0\0\x03damaged").unwrap();
+    let ssh = site.path("ssh");
+    let script = "#!/bin/sh\nwhile [ \"$1\" != there ]; do shift; done; shift\n\
+                  while [ \"$1\" = -o ]; do shift 2; done; exec /bin/sh -c \"$*\"\n";
+    real::write(&ssh, script).unwrap();
+    real::set_permissions(&ssh, real::Permissions::from_mode(0o755)).unwrap();
+    let said = |to: &str, remote_ssh_command| {
+        let location = format!("ts:{}", site.path(&format!("{to}-ts")).display());
+        let request = RestoreRequest { remote_ssh_command, ..site.request(to, &[&location]) };
+        run(&site.server(Files::default()), &request).unwrap_err().description()
+    };
+    let (here, there) = (said("here", None), said("there", Some(format!("{} there", ssh.display()))));
+    assert!(here.contains("HINT: ") && here.contains("the file is damaged"), "{here}");
+    assert_eq!(here, there);
+}
+
+#[test]
 fn what_steered_the_recovery_of_the_original_does_not_come_along() {
     let site = Site::new();
     let data = site.path(&format!("main/base/{ID}/data"));
@@ -449,9 +513,31 @@ fn a_segment_that_was_cut_off_is_never_restored_short() {
     std::fs::write(site.path(&format!("main/wals/0000000100000000/{SEGMENT}")), "w".repeat(1000)).unwrap();
     let refused = site.restore_to("new", Files::default()).unwrap_err();
     let said = refused.to_string();
-    assert!(
-        said.contains(SEGMENT) && said.ends_with("holds 1000 bytes, and a segment has 1048576"),
-        "{said}"
-    );
-    assert!(!site.path("new/global/pg_control").exists());
+    assert!(said.contains(SEGMENT) && said.contains("holds 1000 bytes, and a segment has 1048576"), "{said}");
+    assert!(!site.path("new").exists(), "refused before a byte is written");
+}
+
+#[test]
+fn a_segment_that_was_cut_off_after_the_backup_ends_the_wal_and_is_told() {
+    let site = Site::new();
+    let cut = "000000010000000000000004";
+    real::write(site.path(&format!("main/wals/0000000100000000/{cut}")), "w".repeat(1000)).unwrap();
+    let list = format!("{SEGMENT}\t1048576\t1.5\tNone\tNone\n{cut}\t1000\t2.5\tNone\tNone\n");
+    real::write(site.path("main/wals/main-xlog.db"), list).unwrap();
+    let restore = |to: &str, targets| {
+        let said = Arc::new(Said::default());
+        let mut server = site.server(Files::default());
+        server.context.events = said.clone();
+        let location = format!("ts:{}", site.path(&format!("{to}-ts")).display());
+        let request = RestoreRequest { targets, ..site.request(to, &[&location]) };
+        (run(&server, &request).map_err(|error| error.to_string()), said)
+    };
+    let (restored, said) = restore("plain", Vec::new());
+    restored.unwrap();
+    assert!(said.has(Severity::Warning, "it holds 1000 bytes"), "{:?}", said.0.lock().unwrap());
+    let wal = site.path("plain/pg_wal");
+    assert!(wal.join(SEGMENT).exists() && !wal.join(cut).exists());
+    let refused = restore("later", vec![TypedTarget::Lsn("0/4000100".parse().unwrap())]).0.unwrap_err();
+    assert!(refused.contains("which lies before the recovery target"), "{refused}");
+    restore("before", vec![TypedTarget::Immediate]).0.unwrap();
 }

@@ -66,6 +66,9 @@ pub struct WalFacts {
     pub ancestry: Ancestry,
     /// Where to stop.
     pub stop: WalEnd,
+    /// Segments that are there and have not the length of one, with the bytes that they hold: PostgreSQL does not read
+    /// them.
+    pub cut_off: BTreeMap<WalSegment, u64>,
 }
 
 /// The WAL of a restore.
@@ -90,13 +93,17 @@ pub struct Gap {
 /// it cannot reach; a server that started without archive recovery would even come across it again, when it has
 /// written its own WAL up to there.
 pub fn plan(names: impl IntoIterator<Item = WalName>, facts: &WalFacts) -> WalPlan {
-    let mut files: Vec<WalName> = names.into_iter().filter(|name| is_needed(*name, facts)).collect();
+    let is_cut_off =
+        |name: &WalName| name.segment().is_some_and(|segment| facts.cut_off.contains_key(&segment));
+    let needed = names.into_iter().filter(|name| is_needed(*name, facts));
+    let (cut_off, mut files): (Vec<_>, Vec<_>) = needed.partition(is_cut_off);
     let mut present = BTreeMap::new();
     for segment in files.iter().filter_map(|name| name.segment()) {
         let newest = present.entry(segment.start(facts.layout.size())).or_insert(segment.timeline());
         *newest = segment.timeline().max(*newest);
     }
-    let gap = find_gap(&present, facts);
+    let last = cut_off.iter().chain(&files).filter_map(|name| position(*name, facts)).max();
+    let gap = find_gap(&present, last, facts);
     if let Some(gap) = gap {
         let end = gap.segment.start(facts.layout.size());
         files.retain(|name| position(*name, facts).is_none_or(|start| start < end));
@@ -131,17 +138,18 @@ fn is_needed(name: WalName, facts: &WalFacts) -> bool {
         && facts.ancestry.needs(segment, facts.layout.size())
 }
 
-/// Walks from the first segment of the backup to the last one present, and at least to the end of the backup.
+/// Walks from the first segment of the backup to the `last` one that the archive knows of, and at least to the end of
+/// the backup.
 ///
 /// `present` has the newest timeline that each position is there on.
-fn find_gap(present: &BTreeMap<Lsn, Timeline>, facts: &WalFacts) -> Option<Gap> {
+fn find_gap(present: &BTreeMap<Lsn, Timeline>, last: Option<Lsn>, facts: &WalFacts) -> Option<Gap> {
     let step = u64::from(facts.layout.size().bytes());
     let backup_end = facts.end.start(facts.layout.size());
     let must_reach = match facts.stop {
         WalEnd::OfArchive | WalEnd::OfBackup => backup_end,
         WalEnd::At(lsn) => Lsn::new(lsn.bytes() / step * step).max(backup_end),
     };
-    let last = present.keys().next_back().copied().unwrap_or(must_reach).max(must_reach);
+    let last = last.map_or(must_reach, |last| last.max(must_reach));
     let mut expected = facts.begin.start(facts.layout.size());
     while expected <= last {
         let timeline = timeline_at(expected, facts);
@@ -188,6 +196,16 @@ mod tests {
         Timeline::new(number).unwrap()
     }
 
+    #[test]
+    fn a_segment_that_was_cut_off_is_a_gap_even_as_the_last_one() {
+        let names =
+            ["000000010000000000000003", "000000010000000000000004", "000000010000000000000005"].map(name);
+        let cut_off = BTreeMap::from([(segment("000000010000000000000005"), 5_000_000)]);
+        let found = plan(names, &WalFacts { cut_off, ..facts(WalEnd::OfArchive) });
+        assert_eq!(found.files, names[..2]);
+        assert_eq!(found.gap, Some(Gap { segment: segment("000000010000000000000005"), in_backup: false }));
+    }
+
     fn facts(stop: WalEnd) -> WalFacts {
         WalFacts {
             begin: segment("000000010000000000000003"),
@@ -195,6 +213,7 @@ mod tests {
             layout: SegmentLayout::of(PgVersion::new(150_000), SegmentSize::DEFAULT),
             ancestry: Ancestry::new(vec![], Timeline::FIRST),
             stop,
+            cut_off: BTreeMap::new(),
         }
     }
 

@@ -161,9 +161,10 @@ impl RemoteHost {
 
     /// Puts `content` at `path` so that there is at any moment, after a power cut too, the old file or the new one.
     pub fn replace(&self, path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
-        let (temporary, mode) = (temporary_beside(path), format!("{mode:o}"));
-        let arguments =
-            [path.as_os_str(), temporary.as_os_str(), fs::parent(path).as_os_str(), mode.as_ref()];
+        let (temporary, mode, bytes) =
+            (temporary_beside(path), format!("{mode:o}"), content.len().to_string());
+        let places = [path, &temporary, fs::parent(path)].map(Path::as_os_str);
+        let arguments = places.into_iter().chain([mode.as_ref(), bytes.as_ref()]);
         let command = self.ssh.remote(script::REPLACE.with(arguments));
         self.retrying("ssh", || {
             let finished = self.context.processes.feed(&command, content, &self.context.cancel)?;

@@ -46,17 +46,38 @@ pub(super) const CHANGE: Script = Script(concat!(
     r#"*) exit 2;; esac; done"#,
 ));
 
-/// Replaces the file `$1` by standard input, over `$2` in its directory `$3`, with mode `$4`. A `sync` that does not
-/// know files syncs everything.
+/// Replaces the file `$1` by standard input, over `$2` in its directory `$3`, with mode `$4`, if `$5` bytes arrive: a
+/// connection that dies looks like the end of the input. A `sync` that does not know files syncs everything.
 pub(super) const REPLACE: Script = Script(concat!(
     r#"LC_ALL=C; export LC_ALL; umask 077; "#,
     r#"if command -v sync >/dev/null 2>&1; then keep=sync; else keep=:; fi; "#,
-    r#"cat >"$2" && chmod "$4" "$2" && $keep "$2" && mv -f "$2" "$1" && $keep "$3""#,
+    r#"cat >"$2" || exit 1; [ $(wc -c <"$2") -eq "$5" ] || "#,
+    r#"{ rm -f "$2"; echo "only a part of the content has arrived" >&2; exit 1; }; "#,
+    r#"chmod "$4" "$2" && $keep "$2" && mv -f "$2" "$1" && $keep "$3""#,
 ));
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::{Cancel, Command, Processes, SystemProcesses};
+
+    #[test]
+    fn a_content_of_which_a_part_arrives_is_not_put_in_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, temporary) = (dir.path().join("a file"), dir.path().join(".new"));
+        std::fs::write(&path, "old").unwrap();
+        let replace = |content: &[u8]| {
+            let places = [path.as_os_str(), temporary.as_os_str(), dir.path().as_os_str()];
+            let words = REPLACE.with(places.into_iter().chain(["600", "5"].map(OsStr::new)));
+            let command = Command::new(&words[0]).args(&words[1..]);
+            SystemProcesses.feed(&command, content, &Cancel::default()).unwrap().code
+        };
+        assert_ne!(replace(b"who"), 0);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        assert!(!temporary.exists());
+        assert_eq!(replace(b"whole"), 0);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "whole");
+    }
 
     #[test]
     fn scripts_survive_the_quotes_of_any_login_shell() {

@@ -3,15 +3,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::{io, thread};
+use std::thread;
 
-use super::{Change, Host, NewFile, OpenFile, Place, Room, Survey};
+use super::{Change, Host, NewFile, OpenFile, Place, Room, Survey, unreadable};
 use crate::ops::{Error, disk_use};
 use crate::sys::fs::PathContext;
 use crate::sys::{Context, env, fs, user};
 use crate::transfer::Endpoint;
 use crate::transfer::remote::real_place;
-use crate::wal;
 
 const CHUNK_BYTES: usize = 128 << 10;
 
@@ -154,13 +153,5 @@ impl LocalHost<'_> {
         }
         tracing::debug!("wrote '{}'", target.display());
         Ok(())
-    }
-}
-
-/// What the content of WAL has to say of itself is said as it is.
-fn unreadable(error: io::Error, origin: &Path) -> Error {
-    match error.downcast::<wal::Error>() {
-        Ok(error) => error.into(),
-        Err(source) => fs::Error { action: "read", path: origin.to_owned(), source }.into(),
     }
 }

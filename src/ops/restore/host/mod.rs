@@ -6,6 +6,7 @@
 mod local;
 mod remote;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 pub use crate::transfer::remote::{Change, NewFile, OpenFile, Place, Room, Survey};
@@ -14,8 +15,10 @@ use local::LocalHost;
 use remote::OtherHost;
 
 use crate::ops::{CopySettings, Error, Server};
+use crate::sys::fs;
 use crate::transfer::remote::RemoteHost;
 use crate::transfer::{Endpoint, SshCommand};
+use crate::wal;
 
 /// A host, as a restore needs it. What can be repeated is tried again when a connection is lost.
 pub trait Host: Sync {
@@ -45,6 +48,14 @@ pub trait Host: Sync {
 
     /// Writes `count` files into the directory `dir`, in place of those that have their names. They are not synced.
     fn write(&self, dir: &Path, count: usize, open: &OpenFile<'_, Error>) -> Result<(), Error>;
+}
+
+/// What the content of WAL has to say of itself is said as it is.
+fn unreadable(error: io::Error, origin: &Path) -> Error {
+    match error.downcast::<wal::Error>() {
+        Ok(error) => error.into(),
+        Err(source) => fs::Error { action: "read", path: origin.to_owned(), source }.into(),
+    }
 }
 
 /// The host that `ssh_command` reaches, or this one. Touches nothing.

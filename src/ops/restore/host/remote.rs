@@ -1,7 +1,8 @@
 use std::path::{Path, PathBuf};
 
-use super::{Change, Host, OpenFile, Survey};
+use super::{Change, Host, OpenFile, Survey, unreadable};
 use crate::ops::Error;
+use crate::sys::fs;
 use crate::transfer::remote::{self, RemoteHost};
 use crate::transfer::{Endpoint, ssh};
 
@@ -45,7 +46,10 @@ impl Host for OtherHost {
     }
 
     fn write(&self, dir: &Path, count: usize, open: &OpenFile<'_, Error>) -> Result<(), Error> {
-        self.0.send(dir, count, open)
+        self.0.send(dir, count, open).map_err(|error| match error {
+            Error::Remote(remote::Error::Source(fs::Error { path, source, .. })) => unreadable(source, &path),
+            other => other,
+        })
     }
 }
 
