@@ -61,6 +61,26 @@ fn the_same_segment_may_come_twice_but_another_one_of_its_name_never_replaces_it
 }
 
 #[test]
+fn a_segment_that_was_broken_off_on_its_way_stays_out_until_it_is_whole() {
+    let (site, _dir) = site();
+    let mut whole = vec![7; 16 << 20];
+    // The first page of a segment of PostgreSQL 15, up to the sizes of segment and page.
+    whole[..8].copy_from_slice(b"\x10\xd1\x07\0\x01\0\0\0");
+    whole[32..40].copy_from_slice(b"\0\0\0\x01\0\x20\0\0");
+    let path = site.incoming().join(FIRST);
+    fs::write(&path, &whole[..5_000_000]).unwrap();
+    site.barman("archive-wal main").ok();
+    assert!(site.indexed_wal().is_empty() && path.exists());
+    let minute_ago = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
+    fs::File::options().write(true).open(&path).unwrap().set_modified(minute_ago).unwrap();
+    site.barman("archive-wal main").fails(1, &[FIRST, "broken off", "5000000 bytes", "pg_wal"]);
+    assert!(site.indexed_wal().is_empty() && path.exists());
+    fs::write(&path, &whole).unwrap();
+    site.barman("archive-wal main").ok().says(FIRST);
+    assert!(fs::read(site.archived(FIRST)).unwrap() == whole);
+}
+
+#[test]
 fn what_is_not_wal_is_put_aside_and_what_is_still_arriving_is_left_alone() {
     let (site, _dir) = site();
     for name in ["readme.txt", FIRST, &format!(".{SECOND}.x4Fg1a"), &format!("{SECOND}.tmp")] {

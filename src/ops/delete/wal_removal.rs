@@ -36,9 +36,9 @@ impl WalRemoval {
     /// What can go when `info` is deleted; `None` when an older backup needs all there is.
     ///
     /// WAL goes with the oldest backup: up to the begin of the next one, or when there is none, up to its own begin,
-    /// if backups are concurrent; WAL that arrived later may be all that is left of the server. Where that is not
-    /// known, as of one that failed before it began, everything stays. A person who deletes
-    /// the backup behind one that is kept for itself may want WAL to stay; the retention policy does not.
+    /// if backups are concurrent; WAL that arrived later may be all that is left of the server. Where its own begin is
+    /// not known, since it failed before that, everything stays. A person who deletes the backup behind one that is
+    /// kept for itself may want WAL to stay; the retention policy does not.
     pub(super) fn plan(info: &BackupInfo, situation: &Situation<'_>) -> Option<Self> {
         let Situation { backups, standalone, is_concurrent, asker, .. } = *situation;
         let is_older = |other: &BackupInfo| other.id < info.id && other.is_available();
