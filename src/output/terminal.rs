@@ -43,6 +43,8 @@ pub struct Terminal {
     options: TerminalOptions,
     failed: AtomicBool,
     progress: Mutex<Option<ProgressLine>>,
+    /// Whether something was printed that stands for itself, behind which an empty document would be in the way.
+    printed: AtomicBool,
     /// What is to be printed at the end, in JSON.
     document: Option<Mutex<Document>>,
 }
@@ -54,6 +56,7 @@ impl Terminal {
         Self {
             options,
             failed: AtomicBool::new(false),
+            printed: AtomicBool::new(false),
             progress: Mutex::new(draws.then(ProgressLine::default)),
             document: (options.format == Format::Json).then(Mutex::default),
         }
@@ -78,11 +81,13 @@ impl Terminal {
 
     /// Prints text that stands for itself in every format, such as help.
     pub fn print_text(&self, text: &str) {
+        self.printed.store(true, Ordering::Relaxed);
         self.print(text);
     }
 
     /// Prints an answer that monitoring waits for, in every format and also with `--quiet`.
     pub fn print_always(&self, text: &str) {
+        self.printed.store(true, Ordering::Relaxed);
         self.undisturbed(|| drop(io::stdout().lock().write_all(text.as_bytes())));
     }
 
@@ -100,6 +105,9 @@ impl Terminal {
             && !self.options.quiet
         {
             let document = std::mem::take(&mut *document.lock().unwrap_or_else(PoisonError::into_inner));
+            if document.is_empty() && self.printed.load(Ordering::Relaxed) {
+                return;
+            }
             drop(io::stdout().lock().write_all(document.write(self.options.redact).as_bytes()));
         }
     }

@@ -11,6 +11,7 @@ pub mod events;
 pub mod fs;
 pub mod lock;
 pub mod log_file;
+pub mod other_process;
 pub mod process;
 #[cfg(test)]
 pub mod testkit;

@@ -1,6 +1,6 @@
 use super::selection;
 use crate::cli::app::App;
-use crate::ops;
+use crate::ops::{self, config_update};
 
 /// What the long help ends with.
 const MORE: &str = "\
@@ -16,10 +16,11 @@ Exit status:
 
 /// Do the maintenance that is due; runs every minute
 ///
-/// For each active server: archives the WAL that arrived, settles backups that wait for WAL, deletes what the
-/// retention policy no longer keeps, finishes deletions that were interrupted, and marks backups FAILED whose
-/// process is gone. The work on a server goes on in the background, so that a slow server does not hold up the
-/// others. A second `cron` skips servers that the first is still busy with.
+/// First makes the changes of `config-update` that could not be made before. Then, for each active server: archives the
+/// WAL that arrived, settles backups that wait for WAL, deletes what the retention policy no longer keeps, finishes
+/// deletions that were interrupted, and marks backups FAILED whose process is gone. The work on a server goes on in the
+/// background, so that a slow server does not hold up the others. A second `cron` skips servers that the first is still
+/// busy with.
 ///
 /// It belongs into the crontab of user `barman`, once a minute; the Debian package brings that entry.
 #[derive(Debug, clap::Args)]
@@ -32,6 +33,7 @@ pub struct Args {
 
 pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
     if !selection::refuse_conflicts(app) {
+        app.keep_going(config_update::run_queue(&app.context, &app.config.global))?;
         let servers = app.config.servers.values().map(|config| app.server(config));
         ops::cron::run(servers, args.keep_descriptors)?;
     }

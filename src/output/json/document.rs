@@ -22,6 +22,11 @@ impl Document {
         }
     }
 
+    /// Whether nothing was answered and nothing said.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Writes the document on one line. Every text goes through `redact`, which removes passwords.
     pub fn write(self, redact: fn(&str) -> Cow<'_, str>) -> String {
         let mut document = Value::Object(self.0);
