@@ -222,9 +222,10 @@ fn a_backup_of_either_program_is_listed_and_stopped_by_the_other_one() {
             [world.site.barman("list-processes main"), world.site.reference("list-processes main")];
         assert_eq!(us.ok().stdout, them.ok().says(" backup").stdout);
         let words = "terminate-process main backup";
-        let stopped = if ours { world.site.reference(words) } else { world.site.barman(words) };
-        stopped.ok().says("Stopped process backup(");
+        let stopping = if ours { world.site.start_reference(words) } else { world.site.start_barman(words) };
+        // Waited for meanwhile: a process that nobody has waited for is still there.
         assert_eq!(running.finish().code, 1);
+        stopping.finish().ok().says("Stopped process backup(");
         world.site.barman(words).fails(1, &["Termination of backup failed: no such process for server main"]);
     }
 }
