@@ -701,48 +701,38 @@ fn help_needs_no_configuration() {
     Usage: barman [OPTIONS] [COMMAND]
 
     Commands:
-      archive-wal     Archive the WAL files that arrived in the incoming directory
-      backup          Take a base backup of a running server
-      check           Tell whether backups can be taken and WAL arrives
-      check-backup    Tell whether all WAL that a backup needs is archived, and record it
-      cron            Do the maintenance that is due; runs every minute
-      delete          Delete a backup and the WAL that only it needs
-      diagnose        Print all about the installation as one JSON document
-      get-wal         Hand out a WAL file
-      list-backups    List the backups of servers
-      list-files      List the files of a backup
-      list-servers    List the configured servers
-      put-wal         Take in WAL files that arrive on standard input
-      rebuild-xlogdb  Make the list of the archived WAL anew from the files
-      restore         Restore a backup, to its end or to a moment after it
-      show-backup     Show all about a backup
-      show-servers    Show the settings of servers and what PostgreSQL tells about itself
-      status          Show the state of servers in short
-      switch-wal      Make PostgreSQL finish its current WAL file
-      help            Print this message or the help of the given subcommand(s)
-      archive-wal        Archive the WAL files that arrived in the incoming directory
-      backup             Take a base backup of a running server
-      check              Tell whether backups can be taken and WAL arrives
-      check-backup       Tell whether all WAL that a backup needs is archived, and record it
-      check-wal-archive  Tell whether the WAL archive has room under the names of a server's new WAL
-      cron               Do the maintenance that is due; runs every minute
-      delete             Delete a backup and the WAL that only it needs
-      diagnose           Print all about the installation as one JSON document
-      export-backup      Write a backup and the WAL that it needs into one file
-      generate-manifest  List the files of a backup with their checksums, to verify it by
-      import-backup      Take a backup into the catalogue that export-backup has written
-      keep               Keep a backup whatever the retention policy says
-      list-backups       List the backups of servers
-      list-files         List the files of a backup
-      list-servers       List the configured servers
-      rebuild-xlogdb     Make the list of the archived WAL anew from the files
-      restore            Restore a backup, to its end or to a moment after it
-      show-backup        Show all about a backup
-      show-servers       Show the settings of servers and what PostgreSQL tells about itself
-      status             Show the state of servers in short
-      switch-wal         Make PostgreSQL finish its current WAL file
-      verify-backup      Read all files of a backup and compare them with its manifest
-      help               Print this message or the help of the given subcommand(s)
+      archive-wal             Archive the WAL files that arrived in the incoming directory
+      backup                  Take a base backup of a running server
+      check                   Tell whether backups can be taken and WAL arrives
+      check-backup            Tell whether all WAL that a backup needs is archived, and record it
+      check-wal-archive       Tell whether the WAL archive has room under the names of a server's new
+                              WAL
+      config-switch           Lay a model over the settings of a server, or take it off
+      config-update           Change options in the configuration files
+      cron                    Do the maintenance that is due; runs every minute
+      delete                  Delete a backup and the WAL that only it needs
+      diagnose                Print all about the installation as one JSON document
+      export-backup           Write a backup and the WAL that it needs into one file
+      generate-manifest       List the files of a backup with their checksums, to verify it by
+      get-wal                 Hand out a WAL file
+      import-backup           Take a backup into the catalogue that export-backup has written
+      keep                    Keep a backup whatever the retention policy says
+      list-backups            List the backups of servers
+      list-files              List the files of a backup
+      list-processes          List the processes that work on a server
+      list-servers            List the configured servers
+      lock-directory-cleanup  Remove lock files that nobody holds
+      put-wal                 Take in WAL files that arrive on standard input
+      rebuild-xlogdb          Make the list of the archived WAL anew from the files
+      replication-status      Show who receives the WAL of servers by streaming
+      restore                 Restore a backup, to its end or to a moment after it
+      show-backup             Show all about a backup
+      show-servers            Show the settings of servers and what PostgreSQL tells about itself
+      status                  Show the state of servers in short
+      switch-wal              Make PostgreSQL finish its current WAL file
+      terminate-process       Stop a process that works on a server
+      verify-backup           Read all files of a backup and compare them with its manifest
+      help                    Print this message or the help of the given subcommand(s)
 
     Options:
       -v, --version            Print the version

@@ -4,10 +4,13 @@
 
 #![allow(clippy::unwrap_used, reason = "what is wrong with a case ends its test")]
 
+#[path = "compat/home.rs"]
+mod home;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use barman::catalog::{Catalog, Layout};
@@ -18,106 +21,9 @@ use barman::sys::{Cancel, Context, Events, Files, Progress, Severity};
 use barman::types::{Timestamp, ctime_text, parse_timestamp};
 use barman::wal::{Archive, ArchivePaths};
 
-/// A part of a case: the words of its heading, and what is below.
-struct Section<'a> {
-    heading: &'a str,
-    body: &'a str,
-}
-
-fn sections(text: &str) -> Vec<Section<'_>> {
-    let marked: Vec<usize> = text.match_indices("\n-- ").map(|(at, _)| at + 1).collect();
-    let ends = marked.iter().skip(1).copied().chain([text.len()]);
-    let section = |(start, end): (usize, usize)| {
-        let (heading, body) = text[start + 3..end].split_once('\n').unwrap();
-        Section { heading, body }
-    };
-    marked.iter().copied().zip(ends).map(section).collect()
-}
-
-/// A `barman_home` as a case describes it.
-struct Home {
-    dir: tempfile::TempDir,
-    config: BTreeMap<String, String>,
-}
+use home::{Home, Section, sections};
 
 impl Home {
-    fn build(sections: &[Section<'_>]) -> Self {
-        let mut home = Self { dir: tempfile::tempdir().unwrap(), config: BTreeMap::new() };
-        home.config.insert("main".into(), String::new());
-        for section in sections {
-            let words: Vec<&str> = section.heading.split(' ').collect();
-            match words[..] {
-                ["config", server] => drop(home.config.insert(server.into(), section.body.into())),
-                ["backup", server, id] => home.backup(server, id, section.body),
-                ["wals", server, first, count, size, time, every] => {
-                    let (size, time): (u64, f64) = (size.parse().unwrap(), time.parse().unwrap());
-                    let number = u32::from_str_radix(&first[16..], 16).unwrap();
-                    for at in 0..count.parse().unwrap() {
-                        let name = format!("{}{:08X}", &first[..16], number + at);
-                        let time = time + f64::from(at) * every.parse::<f64>().unwrap();
-                        home.wal(server, &name, size + u64::from(at), time, "None");
-                    }
-                }
-                ["wal", server, name, size, time, compression] => {
-                    home.wal(server, name, size.parse().unwrap(), time.parse().unwrap(), compression);
-                }
-                ["keep", server, id, target] => match target.strip_suffix(":old") {
-                    Some(target) => home.put(&format!("{server}/base/{id}/annotations/keep"), target),
-                    None => home.put(&format!("{server}/meta/{id}-keep"), target),
-                },
-                ["file", ..] => home.put(&section.heading[5..], section.body),
-                ["dir", ..] => fs::create_dir_all(home.path(&section.heading[4..])).unwrap(),
-                _ => {}
-            }
-        }
-        for server in home.config.keys() {
-            home.append(&format!("{server}/wals/{server}-xlog.db"), "");
-        }
-        home
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.dir.path().join("home").join(path)
-    }
-
-    fn put(&self, path: &str, content: &str) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-
-    fn append(&self, path: &str, content: &str) {
-        let old = fs::read_to_string(self.path(path)).unwrap_or_default();
-        self.put(path, &(old + content));
-    }
-
-    fn backup(&self, server: &str, id: &str, changes: &str) {
-        let default = include_str!("compat/catalog/default.info");
-        let mut fields: BTreeMap<&str, &str> =
-            default.lines().filter_map(|line| line.split_once('=')).collect();
-        fields.insert("server_name", server);
-        for line in changes.lines() {
-            match line.split_once('=') {
-                Some((name, value)) => drop(fields.insert(name, value)),
-                None => drop(fields.remove(line)),
-            }
-        }
-        let record: String = fields.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-        self.put(&format!("{server}/meta/{id}-backup.info"), &record);
-        self.put(&format!("{server}/base/{id}/data/PG_VERSION"), "17\n");
-    }
-
-    fn wal(&self, server: &str, name: &str, size: u64, time: f64, compression: &str) {
-        let place = if name.ends_with(".history") { String::new() } else { format!("{}/", &name[..16]) };
-        let path = format!("{server}/wals/{place}{name}");
-        if !self.path(&path).exists() {
-            self.put(&path, "");
-            fs::File::create(self.path(&path)).unwrap().set_len(size).unwrap();
-        }
-        let line = format!("{name}\t{size}\t{time:?}\t{compression}\tNone\n");
-        self.append(&format!("{server}/wals/{server}-xlog.db"), &line);
-    }
-
     /// What lies in the directories of the servers: files, empty directories, and what small texts say.
     fn tree(&self) -> String {
         let mut lines = Vec::new();

@@ -35,6 +35,8 @@ pub struct Entry {
     pub text: String,
     /// The line its name stands on, from 1; of several the last, whose value holds.
     pub line: u32,
+    /// The last line of its value.
+    pub last_line: u32,
 }
 
 /// A text that is not of this dialect.
@@ -83,8 +85,8 @@ pub(super) fn is_blank(c: char) -> bool {
     c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }
 
-/// Lines end with `\n`, `\r\n` or `\r`.
-fn lines_of(text: &str) -> impl Iterator<Item = &str> {
+/// The lines with their ends, which are `\n`, `\r\n` or `\r`.
+pub(super) fn lines_of(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
@@ -94,7 +96,7 @@ fn lines_of(text: &str) -> impl Iterator<Item = &str> {
         };
         let ending = if text[end..].starts_with("\r\n") { 2 } else { 1 };
         rest = Some(&text[end + ending..]);
-        Some(&text[..end])
+        Some(&text[..end + ending])
     })
 }
 
@@ -126,12 +128,12 @@ impl Scanner {
             return Ok(());
         }
         if content.is_empty() {
-            self.continue_with("");
+            self.continue_with("", None);
             return Ok(());
         }
         let indent = line.chars().take_while(|c| is_blank(*c)).count();
         if indent > self.indent && self.option.is_some() {
-            self.continue_with(content);
+            self.continue_with(content, Some(line_number));
             return Ok(());
         }
         self.indent = indent;
@@ -143,11 +145,12 @@ impl Scanner {
     }
 
     /// Adds a line to the current value, if there is one. What trails is cut in the end.
-    fn continue_with(&mut self, line: &str) {
+    fn continue_with(&mut self, line: &str, number: Option<u32>) {
         let Some(option) = self.option else { return };
-        let text = &mut self.entries()[option].text;
-        text.push('\n');
-        text.push_str(line);
+        let entry = &mut self.entries()[option];
+        entry.text.push('\n');
+        entry.text.push_str(line);
+        entry.last_line = number.unwrap_or(entry.last_line);
     }
 
     fn enter(&mut self, name: &str, line: u32) {
@@ -179,7 +182,7 @@ impl Scanner {
             return Err(Fault::NoName);
         }
         let text = value.trim_start_matches(is_blank).to_owned();
-        let entry = Entry { name, text, line };
+        let entry = Entry { name, text, line, last_line: line };
         let entries = self.entries();
         let known = entries.iter().position(|known| known.name == entry.name);
         let index = known.unwrap_or(entries.len());

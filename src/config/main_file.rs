@@ -14,13 +14,11 @@ use super::paths;
 use super::raw::Format;
 use super::sections::{GLOBAL, Origin, Sections};
 use super::server::{self, ServerConfig, build};
+use super::written::Written;
 use crate::sys::{Files, Severity, env};
 
 /// The file that `config-update` writes into `barman_home`.
 const AUTOMATIC_FILE: &str = ".barman.auto.conf";
-
-/// The file in a server's directory that names its active model.
-const ACTIVE_MODEL_FILE: &str = ".active-model.auto";
 
 /// Where a main file is looked for; a leading `~/` is the home directory.
 const USUAL_PLACES: [&str; 6] = [
@@ -92,6 +90,13 @@ impl MainFile {
             server::check(server, &mut warnings);
         }
         Ok(Config { global: self.global, servers, models, warnings, conflicts: conflicts.between })
+    }
+
+    /// Reads the other files, for what they say and where.
+    pub fn load_written(mut self, files: &Files) -> Result<Written, Error> {
+        self.load_directory(files)?;
+        self.load_automatic_file(files)?;
+        Ok(Written::new(self.sections, self.global.barman_home.join(AUTOMATIC_FILE)))
     }
 
     fn load_directory(&mut self, files: &Files) -> Result<(), Error> {
@@ -174,8 +179,7 @@ fn adopt_active_model(
     files: &Files,
     warnings: &mut Vec<Notice>,
 ) {
-    let path = server.backup_directory().join(ACTIVE_MODEL_FILE);
-    let content = match files.read_if_exists(&path) {
+    let content = match files.read_if_exists(&server.active_model_file()) {
         Ok(content) => String::from_utf8_lossy(&content.unwrap_or_default()).trim().to_owned(),
         Err(error) => return server.disable(format!("{error}: {}", error.source)),
     };

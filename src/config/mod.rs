@@ -11,6 +11,7 @@
 //! stops the program is an [`Error`]; what the person should know is a [`Notice`]; what keeps one server from
 //! working is in [`ServerConfig::problems`].
 
+mod edit;
 mod error;
 mod global;
 pub mod ini;
@@ -31,9 +32,11 @@ mod server;
 pub(crate) mod tests;
 mod toml;
 mod value;
+mod written;
 
 use std::collections::BTreeMap;
 
+pub use edit::{EditError, set_option};
 pub use error::Error;
 pub use global::Global;
 pub use interpolation::Fault as InterpolationFault;
@@ -49,6 +52,7 @@ pub use server::{
     Hooks, RecoveryOptions, Retry, ReuseBackup, ServerConfig, Setting, Staging, StagingLocation, StagingStep,
 };
 pub use value::{OptionSet, Value};
+pub use written::{SectionKind, Written, validate as validate_option};
 
 /// The whole configuration.
 pub struct Config {

@@ -35,7 +35,8 @@ pub(super) struct Section {
     /// Its first header.
     pub place: Place,
     pub entries: Vec<Entry>,
-    format: Format,
+    /// How it is written, but for what `config-update` adds.
+    pub format: Format,
     /// Whether a TOML file has to do with it.
     pub is_toml: bool,
 }

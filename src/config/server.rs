@@ -73,6 +73,11 @@ impl ServerConfig {
         self.active_model.as_deref()
     }
 
+    /// The file that names the active model.
+    pub fn active_model_file(&self) -> PathBuf {
+        self.backup_directory().join(".active-model.auto")
+    }
+
     /// Whether some of its settings are in TOML, so that Python's Barman does not see the server as it is.
     pub fn is_toml(&self) -> bool {
         self.is_toml

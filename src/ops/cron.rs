@@ -13,7 +13,7 @@ use crate::sys::env;
 use crate::sys::fs::PathContext;
 use crate::types::{BackupStatus, WalSegment};
 
-use super::{Error, Server, backup, delete, retention};
+use super::{Error, Server, backup, delete, lock_directory, retention};
 
 /// Does what is due for all `servers`; each server's trouble is told and left behind.
 pub fn run<'a>(servers: impl Iterator<Item = Server<'a>>, keep_descriptors: bool) -> Result<(), Error> {
@@ -30,7 +30,10 @@ pub fn run<'a>(servers: impl Iterator<Item = Server<'a>>, keep_descriptors: bool
         }
         last = Some(server);
     }
-    last.filter(|server| server.global.lock_directory_cleanup).map_or(Ok(()), |server| clean_locks(&server))
+    match last.filter(|server| server.global.lock_directory_cleanup) {
+        Some(server) => lock_directory::clean(&server.context, server.global),
+        None => Ok(()),
+    }
 }
 
 fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
@@ -109,19 +112,6 @@ fn start(server: &Server<'_>, words: &[&str], keep_descriptors: bool) -> Result<
     let program = env::current_exe().at("find", "the running program".as_ref())?;
     let command = Command::new(program).arg("-c").arg(&server.global.config_file).arg("-q").args(words);
     Ok(server.context.processes.spawn_detached(&command, keep_descriptors)?)
-}
-
-/// Removes lock files that nobody holds. The one of xlog.db stays: others wait on it, and a name that changes its
-/// meaning while they do would let two in.
-fn clean_locks(server: &Server<'_>) -> Result<(), Error> {
-    for entry in server.context.files.list_if_exists(&server.global.lock_directory)? {
-        let name = entry.name.to_string_lossy();
-        let is_lock = name.starts_with('.') && name.ends_with(".lock") && !name.ends_with("-xlogdb.lock");
-        if is_lock && let Some(lock) = server.probe_lock(&entry.path)? {
-            lock.remove()?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

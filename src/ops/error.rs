@@ -3,7 +3,7 @@ use std::io;
 use super::hooks;
 use crate::sys::{Cancelled, fs, lock, process};
 use crate::types::BackupId;
-use crate::{catalog, manifest, pg, transfer, wal};
+use crate::{catalog, config, manifest, pg, transfer, wal};
 
 /// Why a use case could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum Error {
     /// It cannot be told which WAL a backup needs.
     #[error(transparent)]
     RequiredWal(#[from] catalog::RequiredWalError),
+    /// The configuration cannot be read.
+    #[error(transparent)]
+    Config(Box<config::Error>),
     /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] fs::Error),
@@ -66,6 +69,12 @@ pub enum Error {
     Cancelled(#[from] Cancelled),
 }
 
+impl From<config::Error> for Error {
+    fn from(error: config::Error) -> Self {
+        Self::Config(Box::new(error))
+    }
+}
+
 impl Error {
     /// A refusal in these words.
     pub fn refused(text: impl Into<String>) -> Self {
@@ -99,6 +108,7 @@ impl Error {
             }
             Self::Shipment(_)
             | Self::RequiredWal(_)
+            | Self::Config(_)
             | Self::File(_)
             | Self::Lock(_)
             | Self::Process(_)

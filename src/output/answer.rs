@@ -6,8 +6,8 @@ use super::json::Document;
 use super::{console, json};
 use crate::types::BackupId;
 use crate::view::{
-    BackupDetails, BackupList, CheckReport, KeepStatus, Listed, Restored, ServerSettings, ServerStatus,
-    WalArchiveCheck,
+    BackupDetails, BackupList, CheckReport, KeepStatus, Listed, ReplicationStatus, Restored, RunningTasks,
+    ServerSettings, ServerStatus, WalArchiveCheck,
 };
 
 /// What a command answers: text for people, or a part of the one JSON document that programs get.
@@ -111,6 +111,16 @@ impl Answer for Servers<'_> {
     }
 }
 
+impl Answer for ReplicationStatus {
+    fn text(&self, _: bool) -> String {
+        console::replication_status(self)
+    }
+
+    fn add_to(&self, document: &mut Document) {
+        document.insert(&self.server, json::replication_status(self));
+    }
+}
+
 impl Answer for Restored {
     fn text(&self, _: bool) -> String {
         console::restored(self)
@@ -118,6 +128,16 @@ impl Answer for Restored {
 
     fn add_to(&self, document: &mut Document) {
         json::restored(self, document);
+    }
+}
+
+impl Answer for RunningTasks {
+    fn text(&self, _: bool) -> String {
+        console::running_tasks(self)
+    }
+
+    fn add_to(&self, document: &mut Document) {
+        document.insert(&self.server, json::running_tasks(self));
     }
 }
 

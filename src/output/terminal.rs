@@ -45,6 +45,8 @@ pub struct Terminal {
     progress: Mutex<Option<ProgressLine>>,
     /// Whether standard output holds an answer that is no text.
     has_raw_output: AtomicBool,
+    /// Whether something was printed that stands for itself, behind which an empty document would be in the way.
+    printed: AtomicBool,
     /// What is to be printed at the end, in JSON.
     document: Option<Mutex<Document>>,
 }
@@ -57,6 +59,7 @@ impl Terminal {
             options,
             failed: AtomicBool::new(false),
             has_raw_output: AtomicBool::new(false),
+            printed: AtomicBool::new(false),
             progress: Mutex::new(draws.then(ProgressLine::default)),
             document: (options.format == Format::Json).then(Mutex::default),
         }
@@ -81,11 +84,13 @@ impl Terminal {
 
     /// Prints text that stands for itself in every format, such as help.
     pub fn print_text(&self, text: &str) {
+        self.printed.store(true, Ordering::Relaxed);
         self.print(text);
     }
 
     /// Prints an answer that monitoring waits for, in every format and also with `--quiet`.
     pub fn print_always(&self, text: &str) {
+        self.printed.store(true, Ordering::Relaxed);
         self.undisturbed(|| drop(io::stdout().lock().write_all(text.as_bytes())));
     }
 
@@ -111,7 +116,7 @@ impl Terminal {
         }
         let document = std::mem::take(&mut *document.lock().unwrap_or_else(PoisonError::into_inner));
         let has_raw_output = self.has_raw_output.load(Ordering::Relaxed);
-        if has_raw_output && document.is_empty() {
+        if document.is_empty() && (has_raw_output || self.printed.load(Ordering::Relaxed)) {
             return;
         }
         let text = document.write(self.options.redact);

@@ -27,7 +27,7 @@ pub use conninfo::{Conninfo, redact};
 pub use error::{Attempt, Error};
 pub use features::{ConcurrentBackup, Features, OLDEST, OLDEST_TESTED, RecoveryStyle};
 pub use queries::{
-    ArchiverStats, BackupEnd, BackupMode, BackupStart, Espresso, Leaving, ReplicationSlot, ServerFacts,
-    ServerSettings, Tablespace, WalPosition, WalSwitch,
+    ArchiverStats, BackupEnd, BackupMode, BackupStart, Espresso, Leaving, ReplicationClients,
+    ReplicationSlot, ServerFacts, ServerSettings, Tablespace, WalPosition, WalSwitch,
 };
 pub use stream::Stream;

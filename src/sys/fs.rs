@@ -347,8 +347,25 @@ impl Files {
     /// Puts `content` at `path` so that a reader at any moment, or after a power cut, finds the old file or the
     /// new one: a temporary name beside it, sync, rename, sync of the directory.
     pub fn replace_durably(&self, path: &Path, content: &[u8]) -> Result<(), Error> {
+        self.replace(path, content, None)
+    }
+
+    /// As [`Files::replace_durably`], with the permissions of the file that is replaced; a new one is its owner's alone.
+    pub fn replace_durably_alike(&self, path: &Path, content: &[u8]) -> Result<(), Error> {
+        let mode = match self.metadata(path) {
+            Ok(metadata) => metadata.permissions().mode() & 0o7777,
+            Err(error) if error.is_not_found() => 0o600,
+            Err(error) => return Err(error),
+        };
+        self.replace(path, content, Some(mode))
+    }
+
+    fn replace(&self, path: &Path, content: &[u8], mode: Option<u32>) -> Result<(), Error> {
         let temporary = temporary_beside(path);
         let written = self.create(&temporary).and_then(|file| {
+            if let Some(mode) = mode {
+                self.set_mode(&temporary, mode)?;
+            }
             self.write_all(&file, content, &temporary)?;
             self.sync(&file, &temporary)?;
             self.rename(&temporary, path)

@@ -12,6 +12,7 @@ pub mod events;
 pub mod fs;
 pub mod lock;
 pub mod log_file;
+pub mod other_process;
 pub mod process;
 #[cfg(test)]
 pub mod testkit;

@@ -18,6 +18,11 @@ impl Lsn {
         self.0
     }
 
+    /// The bytes from `other` to here; negative when this position comes first.
+    pub fn distance_from(self, other: Self) -> i64 {
+        self.0.wrapping_sub(other.0).cast_signed()
+    }
+
     /// Offset in bytes inside the segment of `size` that holds this position.
     pub fn offset(self, size: SegmentSize) -> u32 {
         (self.0 % u64::from(size.bytes())) as u32

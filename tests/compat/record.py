@@ -31,14 +31,8 @@ import tempfile
 import time
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "catalog")
-SERVER = """[{name}]
-description = {name}
-archiver = on
-backup_method = rsync
-ssh_command = ssh nowhere
-conninfo = host=/nowhere
-backup_options = concurrent_backup
-"""
+with open(os.path.join(HERE, "..", "server.conf")) as file:
+    SERVER = file.read()
 
 
 def sections(text):

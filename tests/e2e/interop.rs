@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::kit::{Site, Version, World};
+use crate::kit::{Cluster, Site, Version, World};
 use crate::on_every_version;
 
 on_every_version!(each_program_restores_what_the_other_one_backed_up);
@@ -65,6 +65,10 @@ fn assert_both_say_the_same(site: &Site, backups: &[&String]) {
         "list-backups all --minimal",
         "check main",
         "check main --nagios",
+        "status main",
+        "show-servers main",
+        "replication-status main",
+        "list-processes main",
         "show-backup main latest",
         "show-backup main oldest",
         "show-backup main nosuch",
@@ -78,15 +82,42 @@ fn assert_both_say_the_same(site: &Site, backups: &[&String]) {
             questions.push(format!("list-files main {id} --target {target} --list-empty-directories"));
         }
     }
-    for question in questions {
-        let (us, them) = (site.barman(&question), site.reference(&question));
+    for question in &questions {
+        let (us, them) = (site.barman(question), site.reference(question));
         assert_eq!(
-            (us.code, lines(&question, &us.stdout)),
-            (them.code, lines(&question, &them.stdout)),
+            (us.code, lines(question, &us.stdout)),
+            (them.code, lines(question, &them.stdout)),
             "{question}"
         );
     }
+    let documented =
+        questions.iter().filter(|question| !question.contains("--nagios") && !question.contains("nosuch"));
+    for question in documented.map(|question| format!("-f json {question}")) {
+        let (us, them) = (site.barman(&question), site.reference(&question));
+        assert_eq!((us.code, document(&us.stdout)), (them.code, document(&them.stdout)), "{question}");
+    }
 }
+
+/// A document, but for what changes from one moment to the next.
+#[track_caller]
+fn document(answer: &str) -> serde_json::Value {
+    let mut document: serde_json::Value = serde_json::from_str(answer).unwrap();
+    if let Some(server) = document.get_mut("main").and_then(|server| server.as_object_mut()) {
+        server.retain(|key, _| !CHANGING.contains(&key.as_str()));
+    }
+    if let Some(files) = document.get_mut("_INFO").and_then(|files| files.as_array_mut()) {
+        files.sort_by_key(ToString::to_string);
+    }
+    document
+}
+
+/// What changes from one moment to the next, as `show-servers` and `status` call it.
+const CHANGING: [&str; 4] = [
+    "current_archived_wals_per_second",
+    "current_lsn",
+    "server_archived_wals_per_hour",
+    "Server WAL archiving rate",
+];
 
 /// The documents agree to the byte, but for what changes from one moment to the next and for who we are.
 #[track_caller]
@@ -131,7 +162,8 @@ fn assert_rebuilding_changes_nothing(site: &Site) {
 
 /// The lines of an answer. Barman lists files in the order in which the file system gives directories.
 fn lines<'a>(question: &str, answer: &'a str) -> Vec<&'a str> {
-    let mut lines: Vec<&str> = answer.lines().collect();
+    let changes = |line: &&str| CHANGING.iter().any(|name| line.trim_start().starts_with(name));
+    let mut lines: Vec<&str> = answer.lines().filter(|line| !changes(line)).collect();
     if question.starts_with("list-files") {
         lines.sort_unstable();
     }
@@ -155,4 +187,78 @@ fn each_program_respects_a_backup_of_the_other_one_that_runs() {
         running.signal(Signal::SIGINT);
         assert_eq!(running.finish().code, 1);
     }
+}
+
+#[test]
+fn both_see_the_same_standbys() {
+    let world = World::new(Version::V15);
+    let mut standby = Cluster::standby_of(&world.pg, &world.path("standby"));
+    standby.start();
+    standby.wait_until_caught_up_with(&world.pg);
+    for target in ["all", "hot-standby", "wal-streamer"] {
+        for options in ["", " --minimal", " --source wal-host"] {
+            let question = format!("replication-status main --target {target}{options}");
+            let (us, them) = (world.site.barman(&question).ok(), world.site.reference(&question).ok());
+            assert_eq!(us.stdout, them.stdout, "{question}");
+            assert_eq!(us.said("walreceiver"), target != "wal-streamer");
+            let question = format!("-f json {question}");
+            let (us, them) = (world.site.barman(&question).ok(), world.site.reference(&question).ok());
+            assert_eq!(us.stdout.trim_end(), them.stdout, "{question}");
+        }
+    }
+}
+
+#[test]
+fn a_backup_of_either_program_is_listed_and_stopped_by_the_other_one() {
+    let mut world = World::new(Version::V15);
+    world.pg.prepare_pgbench();
+    world.site.set("bandwidth_limit", "100");
+    world.site.set("reuse_backup", "off");
+    for ours in [true, false] {
+        let words = "backup main --immediate-checkpoint";
+        let running = if ours { world.site.start_barman(words) } else { world.site.start_reference(words) };
+        crate::kit::eventually("the backup copies files", || !world.programs_called("rsync").is_empty());
+        let [us, them] =
+            [world.site.barman("list-processes main"), world.site.reference("list-processes main")];
+        assert_eq!(us.ok().stdout, them.ok().says(" backup").stdout);
+        let words = "terminate-process main backup";
+        let stopping = if ours { world.site.start_reference(words) } else { world.site.start_barman(words) };
+        // Waited for meanwhile: a process that nobody has waited for is still there.
+        assert_eq!(running.finish().code, 1);
+        stopping.finish().ok().says("Stopped process backup(");
+        world.site.barman(words).fails(1, &["Termination of backup failed: no such process for server main"]);
+    }
+}
+
+#[test]
+fn both_lay_models_over_a_server_and_change_options() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut site = Site::new(dir.path());
+    site.add("[berlin]\nmodel = on\ncluster = main\nparallel_jobs = 4\n[other]\nmodel = on\ncluster = x\n");
+    let both = |words: &str| {
+        let them = site.reference(words);
+        let state = || {
+            let read = |path: &str| std::fs::read_to_string(site.home().join(path)).unwrap_or_default();
+            (read("main/.active-model.auto"), read(".barman.auto.conf"), read("cfg_changes.queue"))
+        };
+        let theirs = state();
+        (them, theirs, site.barman(words), state())
+    };
+    std::fs::create_dir_all(site.server_dir()).unwrap();
+    // Each does it in turn; the second one finds it done.
+    let (them, _, us, _) = both("config-switch main berlin");
+    them.ok().says("'parallel_jobs' for server 'main' from '2' to '4' through the model 'berlin'");
+    us.ok().says("Model 'berlin' is already active for server 'main', skipping...");
+    let (them, _, us, _) = both("config-switch main --reset");
+    assert_eq!(them.ok().stdout, us.ok().stdout);
+    for wrong in ["config-switch main", "config-switch main nosuch", "config-switch main other"] {
+        let (them, _, us, _) = both(wrong);
+        assert_eq!((us.code, us.stderr), (them.code, them.stderr), "{wrong}");
+    }
+    let change = r#"config-update '[{"scope": "server", "server_name": "main", "compression": "gzip"}]'"#;
+    let (them, theirs, us, ours) = both(change);
+    them.ok().says("'compression' for section 'main' from 'None' to 'gzip' through config-update.");
+    us.ok().says("'compression' for section 'main' from 'gzip' to 'gzip' through config-update.");
+    assert_eq!(ours, theirs);
+    site.barman("show-servers main").ok().says("compression: gzip");
 }

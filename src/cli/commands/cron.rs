@@ -1,6 +1,6 @@
 use super::selection;
 use crate::cli::app::App;
-use crate::ops;
+use crate::ops::{self, config_update};
 
 /// What the long help ends with.
 const MORE: &str = "\
@@ -16,11 +16,12 @@ Exit status:
 
 /// Do the maintenance that is due; runs every minute
 ///
-/// For each active server: archives the WAL that arrived, settles backups that wait for WAL, deletes what the
-/// retention policy no longer keeps, finishes deletions that were interrupted, and marks backups FAILED whose
-/// process is gone. WAL is archived and waiting backups are settled in the background, so that a slow server does not
-/// hold up the others. Deletions, with their hook scripts, are done before `cron` goes on to the next server; of a
-/// server that a first `cron` is still busy with, a second one only has WAL archived.
+/// First makes the changes of `config-update` that could not be made before. Then, for each active server: archives the
+/// WAL that arrived, settles backups that wait for WAL, deletes what the retention policy no longer keeps, finishes
+/// deletions that were interrupted, and marks backups FAILED whose process is gone. WAL is archived and waiting backups
+/// are settled in the background, so that a slow server does not hold up the others. Deletions, with their hook scripts,
+/// are done before `cron` goes on to the next server; of a server that a first `cron` is still busy with, a second one
+/// only has WAL archived.
 ///
 /// It belongs into the crontab of user `barman`, once a minute; the Debian package brings that entry.
 #[derive(Debug, clap::Args)]
@@ -33,6 +34,7 @@ pub struct Args {
 
 pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
     if !selection::refuse_conflicts(app) {
+        app.keep_going(config_update::run_queue(&app.context, &app.config.global))?;
         let servers = app.config.servers.values().map(|config| app.server(config));
         ops::cron::run(servers, args.keep_descriptors)?;
     }

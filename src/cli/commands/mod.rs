@@ -5,6 +5,8 @@ mod backup;
 mod check;
 mod check_backup;
 mod check_wal_archive;
+mod config_switch;
+mod config_update;
 mod copy_options;
 mod cron;
 mod delete;
@@ -16,9 +18,12 @@ mod import_backup;
 mod keep;
 mod list_backups;
 mod list_files;
+mod list_processes;
 mod list_servers;
+mod lock_directory_cleanup;
 mod put_wal;
 mod rebuild_xlogdb;
+mod replication_status;
 mod restore;
 mod selection;
 mod show_backup;
@@ -26,6 +31,7 @@ mod show_servers;
 mod ssh_caller;
 mod status;
 mod switch_wal;
+mod terminate_process;
 mod verify_backup;
 
 use std::process::ExitCode;
@@ -43,6 +49,8 @@ pub enum Command {
     Check(check::Args),
     CheckBackup(check_backup::Args),
     CheckWalArchive(check_wal_archive::Args),
+    ConfigSwitch(config_switch::Args),
+    ConfigUpdate(config_update::Args),
     Cron(cron::Args),
     Delete(delete::Args),
     Diagnose(diagnose::Args),
@@ -54,10 +62,14 @@ pub enum Command {
     #[command(alias = "list-backup")]
     ListBackups(list_backups::Args),
     ListFiles(list_files::Args),
+    #[command(alias = "list-process")]
+    ListProcesses(list_processes::Args),
     #[command(alias = "list-server")]
     ListServers(list_servers::Args),
+    LockDirectoryCleanup(lock_directory_cleanup::Args),
     PutWal(put_wal::Args),
     RebuildXlogdb(rebuild_xlogdb::Args),
+    ReplicationStatus(replication_status::Args),
     #[command(alias = "recover")]
     Restore(Box<restore::Args>),
     #[command(alias = "show-backups")]
@@ -67,6 +79,7 @@ pub enum Command {
     Status(status::Args),
     #[command(alias = "switch-xlog")]
     SwitchWal(switch_wal::Args),
+    TerminateProcess(terminate_process::Args),
     #[command(alias = "verify")]
     VerifyBackup(verify_backup::Args),
 }
@@ -91,6 +104,8 @@ pub fn run(app: &App, cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => return check::run(app, args),
         Command::CheckBackup(args) => check_backup::run(app, args),
         Command::CheckWalArchive(args) => check_wal_archive::run(app, args),
+        Command::ConfigSwitch(args) => config_switch::run(app, args),
+        Command::ConfigUpdate(args) => config_update::run(app, args),
         Command::Cron(args) => cron::run(app, args),
         Command::Delete(args) => delete::run(app, args),
         Command::Diagnose(args) => diagnose::run(app, args),
@@ -101,14 +116,18 @@ pub fn run(app: &App, cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Keep(args) => keep::run(app, args),
         Command::ListBackups(args) => list_backups::run(app, args),
         Command::ListFiles(args) => list_files::run(app, args),
+        Command::ListProcesses(args) => list_processes::run(app, args),
         Command::ListServers(args) => list_servers::run(app, args),
+        Command::LockDirectoryCleanup(args) => lock_directory_cleanup::run(app, args),
         Command::PutWal(args) => put_wal::run(app, args),
         Command::RebuildXlogdb(args) => rebuild_xlogdb::run(app, args),
+        Command::ReplicationStatus(args) => replication_status::run(app, args),
         Command::Restore(args) => restore::run(app, args),
         Command::ShowBackup(args) => show_backup::run(app, args),
         Command::ShowServers(args) => show_servers::run(app, args),
         Command::Status(args) => status::run(app, args),
         Command::SwitchWal(args) => switch_wal::run(app, args),
+        Command::TerminateProcess(args) => terminate_process::run(app, args),
         Command::VerifyBackup(args) => verify_backup::run(app, args),
     }?;
     Ok(ExitCode::SUCCESS)

@@ -166,7 +166,8 @@ fn catalog_information(text: &mut Text, info: &BackupInfo, available: &Available
         text.detail("Backup chain size", chain.len);
     }
     if info.mode.as_deref() == Some("postgres") && !info.children_backup_ids.is_empty() {
-        text.detail("Children Backup(s)", list(&info.children_backup_ids));
+        let children: Vec<&str> = info.children_backup_ids.iter().map(BackupId::as_str).collect();
+        text.detail("Children Backup(s)", children.join(","));
     }
 }
 

@@ -22,7 +22,7 @@ impl Document {
         }
     }
 
-    /// Whether there is nothing in it.
+    /// Whether nothing was answered and nothing said.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

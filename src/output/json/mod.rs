@@ -4,6 +4,7 @@ mod backup_details;
 mod backup_list;
 mod document;
 mod python;
+mod replication_status;
 mod restored;
 mod servers;
 
@@ -11,8 +12,9 @@ pub use backup_details::backup_details;
 pub use backup_list::backup_list;
 pub use document::Document;
 pub use python::indented;
+pub use replication_status::replication_status;
 pub use restored::restored;
-pub use servers::{checks, server, server_settings, server_status};
+pub use servers::{checks, running_tasks, server, server_settings, server_status};
 
 use serde_json::{Value, json};
 

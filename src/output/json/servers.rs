@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::Object;
-use crate::view::{CheckReport, Listed, ServerSettings, ServerStatus};
+use crate::view::{CheckReport, Listed, RunningTasks, ServerSettings, ServerStatus};
 
 /// A server in the answer of `list-servers`.
 pub fn server(server: &Listed<'_>) -> Value {
@@ -32,4 +32,9 @@ pub fn server_settings(answer: &ServerSettings) -> Value {
 pub fn server_status(status: &ServerStatus) -> Value {
     let lines = status.lines.iter();
     lines.map(|line| (line.code, json!({"description": line.description, "message": line.message}))).collect()
+}
+
+/// The answer of `list-processes`, an object for each process.
+pub fn running_tasks(running: &RunningTasks) -> Value {
+    running.tasks.iter().map(|task| json!({"name": task.name, "pid": task.pid})).collect()
 }

@@ -39,6 +39,19 @@ pub(in crate::pg) struct Sql {
     pub(in crate::pg) has_archiver_stats: bool,
     /// Whether there are replication slots.
     pub(in crate::pg) has_replication_slots: bool,
+    /// The columns of `pg_stat_replication`; `None` before 9.1.
+    pub(in crate::pg) replication: Option<ReplicationSql>,
+}
+
+/// The columns of `pg_stat_replication`, here `r`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::pg) struct ReplicationSql {
+    pub(in crate::pg) pid: &'static str,
+    /// What the names of positions end in.
+    pub(in crate::pg) position: &'static str,
+    pub(in crate::pg) xmin: &'static str,
+    /// The slot that the client uses.
+    pub(in crate::pg) slot: &'static str,
 }
 
 /// What tells of `pg_control`.
@@ -82,22 +95,41 @@ const SQL_8_4: Sql = Sql {
     activity: ("procpid", "current_query"),
     has_archiver_stats: false,
     has_replication_slots: false,
+    replication: None,
 };
 
 const SQL_9_0: Sql = Sql { is_in_recovery: "pg_catalog.pg_is_in_recovery()", ..SQL_8_4 };
 
+const REPLICATION_9_1: ReplicationSql =
+    ReplicationSql { pid: "r.procpid", position: "location", xmin: "NULL", slot: "NULL" };
+
+const SQL_9_1: Sql = Sql { replication: Some(REPLICATION_9_1), ..SQL_9_0 };
+
+const REPLICATION_9_2: ReplicationSql = ReplicationSql { pid: "r.pid", ..REPLICATION_9_1 };
+
 const SQL_9_2: Sql = Sql {
     tablespace_location: "pg_catalog.pg_tablespace_location(pg_tablespace.oid)",
     activity: ("pid", "query"),
-    ..SQL_9_0
+    replication: Some(REPLICATION_9_2),
+    ..SQL_9_1
 };
+
+const REPLICATION_9_4: ReplicationSql = ReplicationSql { xmin: "r.backend_xmin", ..REPLICATION_9_2 };
 
 const SQL_9_4: Sql = Sql {
     zone_offset: "pg_catalog.to_char({}, 'OF')",
     has_archiver_stats: true,
     has_replication_slots: true,
+    replication: Some(REPLICATION_9_4),
     ..SQL_9_2
 };
+
+const REPLICATION_9_5: ReplicationSql = ReplicationSql {
+    slot: "(SELECT slot_name FROM pg_catalog.pg_replication_slots WHERE active_pid = r.pid LIMIT 1)",
+    ..REPLICATION_9_4
+};
+
+const SQL_9_5: Sql = Sql { replication: Some(REPLICATION_9_5), ..SQL_9_4 };
 
 const SQL_9_6: Sql = Sql {
     control: Some(ControlSql {
@@ -112,7 +144,7 @@ const SQL_9_6: Sql = Sql {
         stop: "pg_catalog.pg_stop_backup(false)",
     }),
     last_replay_lsn: "pg_catalog.pg_last_xlog_replay_location()",
-    ..SQL_9_4
+    ..SQL_9_5
 };
 
 const SQL_10: Sql = Sql {
@@ -132,6 +164,7 @@ const SQL_10: Sql = Sql {
     current_lsn: "pg_catalog.pg_current_wal_lsn()",
     current_insert_lsn: "pg_catalog.pg_current_wal_insert_lsn()",
     last_replay_lsn: "pg_catalog.pg_last_wal_replay_lsn()",
+    replication: Some(ReplicationSql { position: "lsn", ..REPLICATION_9_5 }),
     ..SQL_9_6
 };
 
@@ -169,9 +202,11 @@ impl Sql {
     pub(super) fn of(version: PgVersion) -> Self {
         match version.number() {
             ..90_000 => SQL_8_4,
-            90_000..90_200 => SQL_9_0,
+            90_000..90_100 => SQL_9_0,
+            90_100..90_200 => SQL_9_1,
             90_200..90_400 => SQL_9_2,
-            90_400..90_600 => SQL_9_4,
+            90_400..90_500 => SQL_9_4,
+            90_500..90_600 => SQL_9_5,
             90_600..100_000 => SQL_9_6,
             100_000..140_000 => SQL_10,
             140_000..150_000 => SQL_14,
@@ -207,5 +242,18 @@ mod tests {
         assert!(start(149_999).is_some_and(|start| start.contains("pg_start_backup")));
         assert!(start(150_000).is_some_and(|start| start.contains("pg_backup_start")));
         assert_eq!(of(250_000), SQL_17);
+    }
+
+    #[test]
+    fn clients_are_looked_up_in_the_columns_of_each_time() {
+        let of = |number| Sql::of(PgVersion::new(number)).replication;
+        assert_eq!((of(90_024), of(90_124).map(|it| it.pid)), (None, Some("r.procpid")));
+        assert_eq!(of(90_224).map(|it| (it.pid, it.xmin)), Some(("r.pid", "NULL")));
+        assert_eq!(of(90_426).map(|it| (it.xmin, it.slot)), Some(("r.backend_xmin", "NULL")));
+        assert!(of(90_525).is_some_and(|it| it.slot.contains("active_pid")));
+        assert_eq!(
+            (of(90_624).map(|it| it.position), of(100_000).map(|it| it.position)),
+            (Some("location"), Some("lsn"))
+        );
     }
 }

@@ -3,6 +3,7 @@
 mod archiver;
 mod backup;
 mod facts;
+mod replication;
 mod settings;
 mod storage;
 mod wal;
@@ -10,6 +11,7 @@ mod wal;
 pub use archiver::ArchiverStats;
 pub use backup::{BackupEnd, BackupMode, BackupStart, Espresso, Leaving};
 pub use facts::ServerFacts;
+pub use replication::ReplicationClients;
 pub use settings::ServerSettings;
 pub use storage::{ReplicationSlot, Tablespace};
 pub use wal::{WalPosition, WalSwitch};
