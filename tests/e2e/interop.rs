@@ -14,6 +14,9 @@ fn each_program_restores_what_the_other_one_backed_up(version: Version) {
     let mut world = World::new(version);
     world.site.set("compression", "gzip");
     world.pg.prepare_pgbench();
+    // It would change the size of the cluster from one question to the next.
+    world.pg.configure("autovacuum = off");
+    world.pg.sql("SELECT pg_reload_conf()");
     let ours = world.backup();
     world.note("between the backups");
     // Reuses our files, and must find in our record all that it needs.
