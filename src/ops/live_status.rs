@@ -44,6 +44,14 @@ impl Fact {
             Self::Moment(at) => json!(moment(*at)),
         }
     }
+
+    /// The fact in the JSON of `show-servers`, where times and decimals are texts.
+    pub fn to_shown_json(&self) -> Value {
+        match self {
+            Self::Decimal(_) => json!(self.to_string()),
+            _ => self.to_json(timestamp_text),
+        }
+    }
 }
 
 impl Display for Fact {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Error, Server, live_status};
-use crate::types::{HumanDuration, ctime_text};
+use crate::types::HumanDuration;
 use crate::view::{ServerSettings, Shown};
 
 /// Collects settings and facts; facts of a PostgreSQL that does not answer are `None`.
@@ -20,7 +20,7 @@ pub fn run(server: &Server<'_>) -> Result<ServerSettings, Error> {
         ("last_backup_maximum_age", backup_age(server)?.into()),
     ];
     for (name, fact) in facts.into_iter().chain(live_status::run(server)) {
-        add(name, Shown { text: fact.to_string(), json: fact.to_json(ctime_text) });
+        add(name, Shown { text: fact.to_string(), json: fact.to_shown_json() });
     }
     server.context.cancel.check()?;
     Ok(ServerSettings {
