@@ -2,7 +2,7 @@ use std::io;
 
 use super::hooks;
 use crate::sys::{Cancelled, fs, lock, process};
-use crate::types::BackupId;
+use crate::types::{BackupId, with_causes};
 use crate::{catalog, config, manifest, pg, transfer, wal};
 
 /// Why a use case could not be carried out.
@@ -91,8 +91,7 @@ impl Error {
 
     /// The error and its causes in one line.
     pub fn with_causes(&self) -> String {
-        let causes = std::iter::successors(Some(self as &dyn std::error::Error), |error| error.source());
-        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+        with_causes(self)
     }
 
     /// What the person can do about it.

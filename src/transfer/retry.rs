@@ -2,6 +2,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use crate::sys::{Cancel, Cancelled, Context};
+use crate::types::with_causes;
 
 /// How often something that fails on its way to or from another host is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,13 +37,4 @@ impl Retry {
         }
         attempt()
     }
-}
-
-fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let (mut text, mut next) = (error.to_string(), error.source());
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

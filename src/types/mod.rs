@@ -6,6 +6,7 @@
 mod backup_id;
 mod backup_status;
 mod byte_size;
+mod causes;
 mod human_duration;
 mod lsn;
 mod pg_version;
@@ -27,6 +28,7 @@ mod wall_clock;
 pub use backup_id::BackupId;
 pub use backup_status::BackupStatus;
 pub use byte_size::ByteSize;
+pub use causes::with_causes;
 pub use human_duration::HumanDuration;
 pub use lsn::Lsn;
 pub use pg_version::PgVersion;

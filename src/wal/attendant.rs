@@ -46,7 +46,7 @@ pub enum Outcome<'a> {
     /// It is still arriving.
     Arriving,
     /// This kept it.
-    Failed(&'a dyn std::error::Error),
+    Failed(&'a (dyn std::error::Error + 'static)),
 }
 
 impl OpenArchive<'_> {

@@ -17,6 +17,7 @@ use crate::ops::wal_client::{Error, Remote};
 use crate::output::{Format, Terminal, TerminalOptions};
 use crate::pg;
 use crate::sys::{Cancel, Context, Events};
+use crate::types::with_causes;
 
 /// A program under its name.
 type Client = fn(&[OsString]) -> ExitCode;
@@ -97,8 +98,7 @@ fn context() -> io::Result<Context> {
 
 /// Says why the program failed.
 fn say_error(events: &dyn Events, error: &Error) {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    let mut text = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let mut text = with_causes(error);
     if let Some(hint) = error.hint() {
         text += &format!("\nHINT: {hint}");
     }

@@ -3,7 +3,7 @@
 use super::{Error, Scripts, Subject, WalFacts};
 use crate::config::HookEvent;
 use crate::sys::Context;
-use crate::types::WalName;
+use crate::types::{WalName, with_causes};
 use crate::wal::{self, Attendant, OpenArchive, Outcome, PassingFile, Removal};
 
 /// Has the scripts of a server attend to its WAL files.
@@ -80,9 +80,4 @@ fn error_text(file: &PassingFile<'_>, outcome: Outcome<'_>) -> Option<String> {
         }
         Outcome::Failed(error) => Some(with_causes(error)),
     }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
