@@ -1,4 +1,4 @@
-use super::selection::{self, Reaction};
+use super::selection::{self, BackupArgs, Reaction};
 use crate::cli::app::App;
 use crate::ops::check_backup;
 
@@ -20,17 +20,14 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = MORE)]
 pub struct Args {
-    /// Server of the backup
-    server_name: String,
-
-    /// Backup: its identifier or its name, or latest, oldest, last-failed, latest-full
-    backup_id: String,
+    #[command(flatten)]
+    backup: BackupArgs,
 }
 
 pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
-    if let Some(config) = selection::server(app, &args.server_name, Reaction::IN_SERVICE) {
+    if let Some(config) = selection::server(app, &args.backup.server_name, Reaction::IN_SERVICE) {
         let server = app.server(config);
-        check_backup::run(&app.context, &mut server.catalog()?, &server.archive(), &args.backup_id)?;
+        check_backup::run(&app.context, &mut server.catalog()?, &server.archive(), &args.backup.backup_id)?;
     }
     Ok(())
 }

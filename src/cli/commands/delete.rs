@@ -1,4 +1,4 @@
-use super::selection::{self, Reaction};
+use super::selection::{self, BackupArgs, Reaction};
 use crate::cli::app::App;
 use crate::ops::delete;
 
@@ -26,19 +26,16 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = MORE)]
 pub struct Args {
-    /// Server of the backup
-    server_name: String,
-
-    /// Backup: its identifier or its name, or latest, oldest, last-failed, latest-full
-    backup_id: String,
+    #[command(flatten)]
+    backup: BackupArgs,
 }
 
 pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
-    if let Some(config) = selection::server(app, &args.server_name, Reaction::SOUND) {
+    if let Some(config) = selection::server(app, &args.backup.server_name, Reaction::SOUND) {
         let server = app.server(config);
         let mut catalog = server.catalog()?;
         let settings = delete::Settings::of(&server);
-        delete::run(&app.context, &mut catalog, &server.archive(), settings, &args.backup_id)?;
+        delete::run(&app.context, &mut catalog, &server.archive(), settings, &args.backup.backup_id)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::selection::{self, Reaction};
+use super::selection::{self, BackupArgs, Reaction};
 use crate::cli::app::App;
 use crate::cli::globals::{IMPLEMENTATION, RELEASE};
 use crate::codec::{Compression, Format};
@@ -29,11 +29,8 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = MORE)]
 pub struct Args {
-    /// Server of the backup
-    server_name: String,
-
-    /// Backup: its identifier or its name, or latest, oldest, last-failed, latest-full
-    backup_id: String,
+    #[command(flatten)]
+    backup: BackupArgs,
 
     /// Directory to put the file in
     output_directory: PathBuf,
@@ -68,14 +65,14 @@ impl How {
 pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
     let packing = packing(args).map_err(Error::Refused)?;
     let options = ExportOptions { directory: args.output_directory.clone(), packing };
-    if let Some(config) = selection::server(app, &args.server_name, Reaction::SOUND) {
+    if let Some(config) = selection::server(app, &args.backup.server_name, Reaction::SOUND) {
         let about = diagnose::Options {
             config_source: false,
             barman_version: RELEASE,
             implementation: IMPLEMENTATION,
         };
         let barman = || diagnose::describe_host(&app.context, about);
-        exchange::export(&app.server(config), &args.backup_id, &options, barman)?;
+        exchange::export(&app.server(config), &args.backup.backup_id, &options, barman)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 use clap::ValueEnum;
 
-use super::selection::{self, Reaction};
+use super::selection::{self, BackupArgs, Reaction};
 use crate::catalog;
 use crate::cli::app::App;
 use crate::ops::{Error, keep};
@@ -29,11 +29,8 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = MORE)]
 pub struct Args {
-    /// Server of the backup
-    server_name: String,
-
-    /// Backup: its identifier or its name, or latest, oldest, last-failed, latest-full
-    backup_id: String,
+    #[command(flatten)]
+    backup: BackupArgs,
 
     /// Leave the backup to the retention policy again
     #[arg(short, long)]
@@ -69,8 +66,10 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
         let missing = "one of the arguments -r/--release -s/--status --target is required";
         return Err(Error::refused(missing).into());
     }
-    let Some(config) = selection::server(app, &args.server_name, Reaction::IN_SERVICE) else { return Ok(()) };
-    let (catalog, backup) = (app.server(config).catalog()?, &args.backup_id);
+    let Some(config) = selection::server(app, &args.backup.server_name, Reaction::IN_SERVICE) else {
+        return Ok(());
+    };
+    let (catalog, backup) = (app.server(config).catalog()?, &args.backup.backup_id);
     match args.target {
         _ if args.status => app.terminal.answer(&keep::status(&catalog, backup)?),
         _ if args.release => keep::release(&catalog, backup)?,

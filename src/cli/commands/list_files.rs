@@ -1,6 +1,6 @@
 use clap::ValueEnum;
 
-use super::selection::{self, Reaction};
+use super::selection::{self, BackupArgs, Reaction};
 use crate::cli::app::App;
 use crate::ops::list_files::{self, Options, Target};
 
@@ -19,11 +19,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = MORE)]
 pub struct Args {
-    /// Server of the backup
-    server_name: String,
-
-    /// Backup: its identifier or its name, or latest, oldest, last-failed, latest-full
-    backup_id: String,
+    #[command(flatten)]
+    backup: BackupArgs,
 
     /// Which files: those of the base backup, with the WAL that it cannot do without, or with all WAL that follows
     #[arg(long, value_enum, default_value_t = Which::Standalone)]
@@ -50,11 +47,11 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
         Which::Wal => Target::Wal,
         Which::Full => Target::Full,
     };
-    if let Some(config) = selection::server(app, &args.server_name, Reaction::ANY) {
+    if let Some(config) = selection::server(app, &args.backup.server_name, Reaction::ANY) {
         let server = app.server(config);
         let (catalog, archive) = (server.catalog()?, server.archive());
         let options = Options { target, empty_directories: args.list_empty_directories };
-        list_files::run(&app.context, &catalog, &archive, &args.backup_id, options, &mut |path| {
+        list_files::run(&app.context, &catalog, &archive, &args.backup.backup_id, options, &mut |path| {
             app.terminal.answer_path(path);
             Ok(())
         })?;

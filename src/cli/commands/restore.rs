@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::copy_options::CopyOptions;
-use super::selection::{self, Reaction};
+use super::selection::{self, BackupArgs, Reaction};
 use crate::cli::app::App;
 use crate::config::ServerConfig;
 use crate::ops::restore::{self, RestoreRequest, TypedTarget};
@@ -43,11 +43,8 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = MORE)]
 pub struct Args {
-    /// Server of the backup
-    server_name: String,
-
-    /// Backup: its identifier or its name, or latest, oldest, last-failed, latest-full
-    backup_id: String,
+    #[command(flatten)]
+    backup: BackupArgs,
 
     /// Directory that becomes the data directory; it must be empty or not exist
     destination_directory: PathBuf,
@@ -113,9 +110,9 @@ enum Action {
 }
 
 pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
-    if let Some(config) = selection::server(app, &args.server_name, Reaction::SOUND) {
+    if let Some(config) = selection::server(app, &args.backup.server_name, Reaction::SOUND) {
         let request = RestoreRequest {
-            backup: args.backup_id.clone(),
+            backup: args.backup.backup_id.clone(),
             destination: args.destination_directory.clone(),
             targets: targets(args),
             timeline: args.target_tli,

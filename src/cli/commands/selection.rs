@@ -3,6 +3,16 @@
 use crate::cli::app::App;
 use crate::config::ServerConfig;
 
+// A documentation comment would take the place of the command's help.
+#[derive(Debug, clap::Args)]
+pub struct BackupArgs {
+    /// Server of the backup
+    pub server_name: String,
+
+    /// Backup: its identifier or its name, or latest, oldest, last-failed, latest-full
+    pub backup_id: String,
+}
+
 /// What a command does with servers that are not in ordinary service.
 #[derive(Debug, Clone, Copy)]
 pub struct Reaction {

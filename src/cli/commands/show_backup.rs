@@ -1,4 +1,4 @@
-use super::selection::{self, Reaction};
+use super::selection::{self, BackupArgs, Reaction};
 use crate::cli::app::App;
 use crate::ops::{retention, show_backup};
 
@@ -17,19 +17,16 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = MORE)]
 pub struct Args {
-    /// Server of the backup
-    server_name: String,
-
-    /// Backup: its identifier or its name, or latest, oldest, last-failed, latest-full
-    backup_id: String,
+    #[command(flatten)]
+    backup: BackupArgs,
 }
 
 pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
-    if let Some(config) = selection::server(app, &args.server_name, Reaction::ANY) {
+    if let Some(config) = selection::server(app, &args.backup.server_name, Reaction::ANY) {
         let server = app.server(config);
         let (catalog, archive) = (server.catalog()?, server.archive());
         let rules = retention::Rules::of(config);
-        let details = show_backup::run(&app.context, &catalog, &archive, rules, &args.backup_id)?;
+        let details = show_backup::run(&app.context, &catalog, &archive, rules, &args.backup.backup_id)?;
         app.terminal.answer(&details);
     }
     Ok(())
