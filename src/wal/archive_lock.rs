@@ -3,7 +3,10 @@ use std::path::Path;
 use crate::sys::lock::Error;
 use crate::sys::{Cancel, Lock, boot};
 
-/// The note of a holder that knows, before the word of the machine's start: every file of the archive has its line.
+/// The note of a holder that knows: every file of the archive has its line. The word of the machine's start follows.
+///
+/// Nobody has the disk keep the lock file: after a power cut it may be an old one, that was there before another program
+/// held the lock. So a note counts until the machine stops.
 const COMPLETE: &str = "complete";
 
 /// The lock of xlog.db, held until dropped.
@@ -12,6 +15,8 @@ const COMPLETE: &str = "complete";
 /// has no line. The lock tells whether that can have happened: who has not held it has archived nothing.
 pub(super) struct ArchiveLock {
     lock: Lock,
+    /// What is left behind when the archive is complete; `None` where a note could outlive the truth.
+    note: Option<String>,
     /// Whether every file of the archive has its line. The holder sets it; it is known to the next one if no other
     /// program takes the lock in between, and this process lives to let go of it.
     pub is_complete: bool,
@@ -20,24 +25,19 @@ pub(super) struct ArchiveLock {
 impl ArchiveLock {
     pub fn acquire(path: &Path, cancel: &Cancel) -> Result<Self, Error> {
         let lock = Lock::acquire(path, cancel)?;
-        let is_complete = note().is_some_and(|note| lock.note() == note);
-        Ok(Self { lock, is_complete })
+        let note = boot::boot_id().map(|boot| format!("{COMPLETE} {boot}"));
+        let is_complete = note.as_ref().is_some_and(|note| lock.note() == note);
+        Ok(Self { lock, note, is_complete })
     }
 }
 
 impl Drop for ArchiveLock {
     fn drop(&mut self) {
         // Without the note the next holder only has more to look at.
-        if let Some(note) = note().filter(|_| self.is_complete) {
-            let _ = self.lock.leave_note(&note);
+        if let Some(note) = self.note.as_ref().filter(|_| self.is_complete) {
+            let _ = self.lock.leave_note(note);
         }
     }
-}
-
-/// Nobody has the disk keep the lock file: after a power cut it may be an old one, that was there before another program
-/// held the lock. So a note counts until the machine stops.
-fn note() -> Option<String> {
-    Some(format!("{COMPLETE} {}", boot::boot_id()?))
 }
 
 #[cfg(test)]

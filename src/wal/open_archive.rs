@@ -49,6 +49,12 @@ impl<'a> OpenArchive<'a> {
         Self { archive, catalogue, lock }
     }
 
+    /// Tells whether every file of the archive has its line, to the next holder of the lock and to the index.
+    fn set_complete(&mut self, is_complete: bool) {
+        self.lock.is_complete = is_complete;
+        self.catalogue.set_complete(is_complete);
+    }
+
     /// Lets go of the lock.
     pub(super) fn close(self) -> &'a Archive {
         self.archive
@@ -164,7 +170,7 @@ impl<'a> OpenArchive<'a> {
         });
         if batch[published..].iter().any(|left| left.replaces) {
             // Its old line may be gone.
-            self.lock.is_complete = false;
+            self.set_complete(false);
         }
         let settled = self.catalogue.keep(&appended, kept);
         Ok((published, result.and(settled)))
@@ -204,8 +210,7 @@ impl<'a> OpenArchive<'a> {
             self.archive.cancel.check()?;
             self.list_unlisted(&directory)?;
         }
-        self.lock.is_complete = true;
-        self.catalogue.set_complete(true);
+        self.set_complete(true);
         self.catalogue.save_index();
         Ok(())
     }

@@ -40,7 +40,7 @@ impl OpenArchive<'_> {
             return Ok(());
         }
         // Until the last one is gone, there are files without lines.
-        self.lock.is_complete = false;
+        self.set_complete(false);
         self.catalogue.forget_completeness();
         let mut old = self.catalogue.rewrite(|line| stays(line.name))?;
         let mut sweep = Sweep::new(self.archive);
@@ -56,8 +56,7 @@ impl OpenArchive<'_> {
             }
         }
         if sweep.finish()? {
-            self.lock.is_complete = true;
-            self.catalogue.set_complete(true);
+            self.set_complete(true);
             self.catalogue.save_index();
         }
         Ok(())
