@@ -4,33 +4,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::py_literal::Literal;
+use crate::types::CopyTimes;
 
 /// How long the copy of a backup took, and where the time went; a dictionary of Python's.
 ///
 /// It is kept as it was read, so that nothing gets lost that another release of Barman put into it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CopyStats(Literal);
-
-/// The times of a copy by rsync, each in the order in which the items were copied.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RsyncTimes {
-    /// From the beginning of the first step to the end of the last.
-    pub total: Duration,
-    /// How many rsync processes could run at a time.
-    pub workers: usize,
-    /// For each item, such as `pgdata`, the time it took to find out what to copy.
-    pub analysis_per_item: Vec<(String, Duration)>,
-    /// For each item the time from the beginning to the end of its copy.
-    pub copy_per_item: Vec<(String, Duration)>,
-    /// For each item the sum of the times of its rsync processes.
-    pub serialized_copy_per_item: Vec<(String, Duration)>,
-    /// Time to find out what to copy.
-    pub analysis: Duration,
-    /// Time to copy.
-    pub copy: Duration,
-    /// Sum of the times of all rsync processes.
-    pub serialized_copy: Duration,
-}
 
 impl CopyStats {
     /// The statistics of a copy by one program, that tells no more than how long it took.
@@ -58,8 +38,8 @@ impl CopyStats {
     }
 }
 
-impl From<RsyncTimes> for CopyStats {
-    fn from(times: RsyncTimes) -> Self {
+impl From<CopyTimes> for CopyStats {
+    fn from(times: CopyTimes) -> Self {
         Self(dict([
             ("total_time", seconds(times.total)),
             ("number_of_workers", Literal::Int(times.workers as i128)),
@@ -104,13 +84,13 @@ mod tests {
 
     #[test]
     fn times_of_a_copy_are_written_as_barman_writes_them() {
-        let times = RsyncTimes {
+        let times = CopyTimes {
             total: Duration::from_micros(3_045_877),
             workers: 2,
             analysis_per_item: vec![("ts1".into(), Duration::from_micros(627_224))],
             copy_per_item: vec![("pgdata".into(), Duration::from_secs(1))],
             copy: Duration::from_micros(1_698_988),
-            ..RsyncTimes::default()
+            ..CopyTimes::default()
         };
         let stats = CopyStats::from(times);
         assert_eq!(

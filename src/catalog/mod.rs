@@ -27,7 +27,7 @@ mod tablespace;
 
 pub use backup_info::{BackupInfo, BackupKind, Malformed, Problem};
 pub use chains::Chains;
-pub use copy_stats::{CopyStats, RsyncTimes};
+pub use copy_stats::CopyStats;
 pub use error::Error;
 pub use identity::Identity;
 pub use keep::Keep;

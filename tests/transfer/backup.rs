@@ -65,8 +65,8 @@ fn a_tree_arrives_as_it_is() {
         let report = run(&SmartCopy { jobs, ..tree_of(&dir.join("pg"), &destination) });
         assert_eq!(tree(&destination), tree(&dir.join("pg")));
         assert_eq!((report.files, report.bytes, report.copied_bytes), (5, 316_387, 316_387));
-        assert_eq!(report.stats.copy_per_item[0].0, "pgdata");
-        assert!(report.stats.copy > Duration::ZERO && report.stats.total >= report.stats.copy);
+        assert_eq!(report.times.copy_per_item[0].0, "pgdata");
+        assert!(report.times.copy > Duration::ZERO && report.times.total >= report.times.copy);
     }
 }
 
@@ -297,7 +297,7 @@ fn single_files_come_last_and_change_no_directory() {
     assert_eq!(report.missing, [dir.join("etc/pg_ident.conf")]);
     assert_eq!(fs::read(data.join("postgresql.conf")).unwrap(), b"port = 1");
     assert_eq!(tree(&data)[Path::new("")], Node::Directory { mode: 0o700 });
-    let labels: Vec<_> = report.stats.copy_per_item.iter().map(|(label, _)| &label[..]).collect();
+    let labels: Vec<_> = report.times.copy_per_item.iter().map(|(label, _)| &label[..]).collect();
     assert_eq!(labels, ["pgdata", "pg_control", "config_file", "hba_file", "ident_file"]);
     let calls = fs::read_to_string(log).unwrap();
     let calls: Vec<_> = calls.lines().collect();
@@ -371,7 +371,7 @@ fn a_large_tree_is_shared_by_the_jobs() {
     let stand_in = dir.stand_in("rsync", &script);
     let copy = tree_of(&dir.join("pg"), &dir.join("data"));
     let report = run(&SmartCopy { jobs: 4, path_prefix: Some(stand_in), ..copy });
-    assert_eq!((report.files, report.stats.workers), (8, 4));
+    assert_eq!((report.files, report.times.workers), (8, 4));
     let log = fs::read_to_string(log).unwrap();
     assert_eq!(log.lines().filter(|line| *line == "end").count(), 5, "one lists, four copy");
     assert!(log.contains("begin\nbegin"), "they run at the same time");

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use super::items;
 use super::run::BackupRun;
-use crate::catalog::RsyncTimes;
 use crate::config::{BackupMethod, ReuseBackup};
 use crate::ops::Error;
 use crate::pg::{BackupMode, Client};
 use crate::sys::Cancel;
 use crate::transfer::Endpoint;
-use crate::transfer::smart_copy::{self, CopyReport, ReuseMode, SmartCopy, SymbolicLink};
+use crate::transfer::smart_copy::{CopyReport, ReuseMode, SmartCopy, SymbolicLink};
 use crate::types::HumanDuration;
 
 impl BackupRun<'_> {
@@ -27,9 +26,9 @@ impl BackupRun<'_> {
         };
         self.server.info(format!("Starting backup copy via {way} for {}{jobs}", self.backup.id));
         let report = self.copy_files(client, mode)?;
-        self.server.info(format!("Copy done (time: {})", HumanDuration::from(report.stats.total)));
+        self.server.info(format!("Copy done (time: {})", HumanDuration::from(report.times.total)));
         self.warn_of_what_was_not_copied(&report);
-        self.backup.copy_stats = Some(times(report.stats).into());
+        self.backup.copy_stats = Some(report.times.into());
         if self.previous.is_none() {
             self.server.info(format!("This is the first backup for server {}", self.server.name()));
         }
@@ -100,19 +99,6 @@ impl BackupRun<'_> {
                  Please manually backup the following files:{list}"
             ));
         }
-    }
-}
-
-fn times(stats: smart_copy::CopyStats) -> RsyncTimes {
-    RsyncTimes {
-        total: stats.total,
-        workers: stats.workers,
-        analysis_per_item: stats.analysis_per_item,
-        copy_per_item: stats.copy_per_item,
-        serialized_copy_per_item: stats.serialized_copy_per_item,
-        analysis: stats.analysis,
-        copy: stats.copy,
-        serialized_copy: stats.serialized_copy,
     }
 }
 

@@ -27,7 +27,6 @@ use std::time::Instant;
 
 pub use plan::SymbolicLink;
 pub use pool::StartThrottle;
-pub use stats::CopyStats;
 
 use copying::Copied;
 use runner::Runner;
@@ -35,6 +34,7 @@ use runner::Runner;
 use super::filter::Filters;
 use super::{Endpoint, Retry, listing, rsync};
 use crate::sys::{Cancel, Cancelled, Context, fs};
+use crate::types::CopyTimes;
 use crate::types::Timestamp;
 
 /// A copy, as it is planned.
@@ -115,8 +115,8 @@ impl SmartCopy {
         copying::copy_files(&runner)?.into_iter().for_each(|copied| all.add(copied));
         let Copied { spans, missing, files, bytes, copied_bytes } = all;
         let labels: Vec<_> = self.items.iter().map(|item| item.label.clone()).collect();
-        let stats = stats::add_up(begin, runner.workers(), &labels, &analyses, &spans);
-        Ok(CopyReport { stats, links, missing, files, bytes, copied_bytes })
+        let times = stats::add_up(begin, runner.workers(), &labels, &analyses, &spans);
+        Ok(CopyReport { times, links, missing, files, bytes, copied_bytes })
     }
 }
 
@@ -208,7 +208,7 @@ pub enum ReuseMode {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CopyReport {
     /// Where the time went.
-    pub stats: CopyStats,
+    pub times: CopyTimes,
     /// Symbolic links of the source, but those of tablespaces and of directories of which nothing is copied: what
     /// they point to was copied in their place.
     pub links: Vec<SymbolicLink>,

@@ -1,25 +1,6 @@
 use std::time::{Duration, Instant};
 
-/// Where the time of a copy went; the items are named by their labels, in their order.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CopyStats {
-    /// From the beginning to the end.
-    pub total: Duration,
-    /// How many rsyncs could run at a time.
-    pub workers: usize,
-    /// For each tree, the time it took to find out what to copy.
-    pub analysis_per_item: Vec<(String, Duration)>,
-    /// For each item, the time from the beginning to the end of its copy.
-    pub copy_per_item: Vec<(String, Duration)>,
-    /// For each item, the sum of the times of its rsyncs.
-    pub serialized_copy_per_item: Vec<(String, Duration)>,
-    /// Time to find out what to copy.
-    pub analysis: Duration,
-    /// Time to copy.
-    pub copy: Duration,
-    /// Sum of the times of all rsyncs that copied.
-    pub serialized_copy: Duration,
-}
+use crate::types::CopyTimes;
 
 /// When an item was worked on.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +29,7 @@ pub(super) fn add_up(
     labels: &[String],
     analyses: &[Span],
     copies: &[Span],
-) -> CopyStats {
+) -> CopyTimes {
     let per_item = |spans: &[Span], measure: fn(&[Span]) -> Duration| {
         let of_item = |(number, label): (usize, &String)| {
             let spans: Vec<_> = spans.iter().filter(|span| span.item == number).copied().collect();
@@ -56,7 +37,7 @@ pub(super) fn add_up(
         };
         labels.iter().enumerate().filter_map(of_item).collect()
     };
-    CopyStats {
+    CopyTimes {
         total: begin.elapsed(),
         workers,
         analysis_per_item: per_item(analyses, elapsed),
