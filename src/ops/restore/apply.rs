@@ -3,18 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use super::configuration::{self, Edited, Outcome};
+use super::delivery::{self, Delivery, FetchCommand};
+use super::delta::RESTORED_RECORD;
 use super::host::{Change, Host, NewFile, Place};
+use super::places::Start;
 use super::plan::RestorePlan;
+use super::recovery_conf;
 use super::request::Chosen;
 use crate::catalog::DirectoryForm;
-use crate::ops::{CopySettings, Error, Server};
+use crate::ops::{CopySettings, Error, Server, get_wal};
 use crate::transfer::smart_copy::{CopyItem, SmartCopy};
 use crate::transfer::{Endpoint, Filters};
+use crate::types::{Timestamp, WalName, WalSegment, timestamp_text};
 
 /// The file that tells an unfinished restore from a stranger's directory.
 pub const INCOMPLETE_MARK: &str = ".barman-restore-incomplete";
-/// Where WAL waits for a recovery that is steered; PostgreSQL fetches it from there.
-pub const WAL_DIRECTORY: &str = "barman_wal";
 /// The file without which PostgreSQL does not start.
 pub const CONTROL_FILE: &str = "global/pg_control";
 
@@ -28,18 +31,29 @@ pub fn apply(
     let form = server.catalog()?.directory_form(&plan.chosen.backup.id);
     let restore = Restore { server, host, plan, destination: &plan.chosen.destination, form };
     restore.claim_destination()?;
+    if let Some(horizon) = restore.safe_horizon() {
+        server.info(format!("Using safe horizon time for smart rsync copy: {}", timestamp_text(horizon)));
+    }
     server.info("Copying the base backup.");
     restore.copy_data(copy)?;
     restore.link_tablespaces()?;
-    server.info("Copying required WAL segments.");
     restore.provide_wal()?;
     if plan.recovery.is_some() {
         server.info("Generating recovery configuration");
+        tell_custom_command(server, &plan.delivery);
     }
     server.info("Identify dangerous settings in destination directory.");
     let outcome = restore.write_configuration()?;
     restore.finish()?;
     Ok(outcome)
+}
+
+/// What was typed is not checked: the DBA sees what PostgreSQL will run.
+fn tell_custom_command(server: &Server<'_>, delivery: &Delivery) {
+    if let Delivery::Fetched(FetchCommand { command, is_custom: true, .. }) = delivery {
+        let setting = recovery_conf::quote(command);
+        server.info(format!("Custom restore command override: restore_command = {setting}"));
+    }
 }
 
 struct Restore<'a> {
@@ -57,10 +71,20 @@ impl Restore<'_> {
         self.host.change(&directories)?;
         let mark = self.destination.join(INCOMPLETE_MARK);
         self.host.replace(&mark, self.plan.chosen.mark().as_bytes(), 0o600)?;
-        // An attempt before this one may have come as far as that.
-        let control = self.destination.join(CONTROL_FILE);
-        let is_new = !self.plan.places.is_repetition;
-        if is_new { Ok(()) } else { self.host.change(&[Change::Remove(control)]) }
+        if self.plan.places.start == Start::Nothing {
+            return Ok(());
+        }
+        // From here on the files are neither those of before nor those of the backup.
+        let of_before =
+            [CONTROL_FILE, RESTORED_RECORD].map(|name| Change::Remove(self.destination.join(name)));
+        self.host.change(&of_before)
+    }
+
+    fn safe_horizon(&self) -> Option<Timestamp> {
+        match self.plan.places.start {
+            Start::Files { safe_horizon } => safe_horizon,
+            Start::Nothing | Start::Repetition => None,
+        }
     }
 
     /// The data directory of the backup.
@@ -92,6 +116,7 @@ impl Restore<'_> {
         let copy = SmartCopy {
             items,
             is_source_still: true,
+            safe_horizon: self.safe_horizon(),
             ..settings.copy(Endpoint::Local, self.host.endpoint(), self.server.config)
         };
         copy.run(&self.server.context)?;
@@ -103,7 +128,7 @@ impl Restore<'_> {
         let links =
             self.plan.chosen.backup.tablespaces.iter().map(|known| format!("pg_tblspc/{}", known.oid).into());
         let inside = self.plan.places.tablespaces_inside();
-        let ours = [CONTROL_FILE, INCOMPLETE_MARK].map(PathBuf::from);
+        let ours = [CONTROL_FILE, INCOMPLETE_MARK, RESTORED_RECORD].map(PathBuf::from);
         let left_alone = links.chain(inside.map(Path::to_owned)).chain(ours);
         left_alone.fold(Filters::restore_of_pgdata(), Filters::protecting)
     }
@@ -139,39 +164,75 @@ impl Restore<'_> {
         Ok(())
     }
 
-    fn wal_directory(&self) -> PathBuf {
-        let own = if self.plan.version.at_least(10) { "pg_wal" } else { "pg_xlog" };
-        self.destination.join(if self.plan.recovery.is_some() { WAL_DIRECTORY } else { own })
-    }
-
     /// Puts the WAL where PostgreSQL will look for it, decoded.
     fn provide_wal(&self) -> Result<(), Error> {
-        let (directory, names) = (self.wal_directory(), &self.plan.wal.files);
+        let own = delivery::own_directory(self.destination, self.plan.version);
+        let directory = match &self.plan.delivery {
+            Delivery::InPlace(directory) | Delivery::Aside(directory) => directory,
+            Delivery::Fetched(_) => &own,
+        };
         let status = directory.join("archive_status");
         self.host.change(&[Change::Directory(directory.clone()), Change::Directory(status)])?;
-        let (archive, size) = (self.server.archive(), self.plan.chosen.backup.xlog_segment_size);
-        self.host.write(&directory, names.len(), &|number| {
-            let name = names[number];
-            let content = Box::new(archive.read(name)?.expecting(name, size));
-            Ok(NewFile { name: name.to_string(), mode: 0o600, content, origin: archive.path_of(name) })
-        })?;
-        tracing::info!("Provided {} WAL files", names.len());
-        if self.plan.recovery.is_none() {
+        if let Delivery::Fetched(_) = &self.plan.delivery {
+            return Ok(());
+        }
+        self.server.info("Copying required WAL segments.");
+        self.copy_wal(directory)?;
+        if let Some(segment) = self.plan.partial {
+            self.server.info("Copying .partial WAL files.");
+            self.copy_partial(segment, directory)?;
+        }
+        if let Delivery::InPlace(_) = &self.plan.delivery {
             self.server.info("Generating archive status files");
-            self.host.write(&directory, names.len(), &|number| {
+            let names = &self.plan.wal.files;
+            self.host.write(directory, names.len(), &|number| {
                 Ok(NewFile::of(format!("archive_status/{}.done", names[number]), 0o600, Vec::new()))
             })?;
         }
         Ok(())
     }
 
+    fn copy_wal(&self, directory: &Path) -> Result<(), Error> {
+        let names = &self.plan.wal.files;
+        let (archive, size) = (self.server.archive(), self.plan.chosen.backup.xlog_segment_size);
+        self.host.write(directory, names.len(), &|number| {
+            let name = names[number];
+            let content = Box::new(archive.read(name)?.expecting(name, size));
+            Ok(NewFile { name: name.to_string(), mode: 0o600, content, origin: archive.path_of(name) })
+        })?;
+        tracing::info!("Provided {} WAL files", names.len());
+        Ok(())
+    }
+
+    /// Puts what has arrived of a segment under its name. It is not marked as archived: if the server goes on with it,
+    /// it has to be.
+    fn copy_partial(&self, segment: WalSegment, directory: &Path) -> Result<(), Error> {
+        let archive = self.server.archive();
+        self.host.write(directory, 1, &|_| {
+            let found = get_wal::outlet(self.server, &archive)?.find(WalName::Segment(segment), true)?;
+            let found = found.ok_or_else(|| {
+                Error::refused(format!(
+                    "the unfinished WAL segment {segment} has gone from server '{}' meanwhile; restore again",
+                    self.server.name()
+                ))
+            })?;
+            let origin = found.path().to_owned();
+            Ok(NewFile {
+                name: segment.to_string(),
+                mode: 0o600,
+                content: Box::new(found.content()?),
+                origin,
+            })
+        })
+    }
+
     /// Writes the configuration and the record of the backup, and moves the manifest, which no longer fits a changed
     /// directory, away.
     fn write_configuration(&self) -> Result<Outcome, Error> {
-        let (files, data, backup) = (&self.server.context.files, self.data_dir(), &self.plan.chosen.backup);
-        let (edited, outcome) = configuration::edit(files, &data, self.plan, &self.wal_directory())?;
+        let (data, backup) = (self.data_dir(), &self.plan.chosen.backup);
+        let (edited, outcome) = configuration::edit(self.server, &data, self.plan)?;
         self.host.write(self.destination, edited.len() + 1, &|number| {
-            let record = || NewFile::of(".barman-recover.info", 0o600, backup.to_text().into_bytes());
+            let record = || NewFile::of(RESTORED_RECORD, 0o600, backup.to_text().into_bytes());
             Ok(edited.get(number).map_or_else(record, Edited::to_new_file))
         })?;
         let manifest = self.destination.join("backup_manifest");

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::delivery::Delivery;
 use super::host::{Host, Place};
-use super::places::of_host;
+use super::places::{Start, of_host};
 use super::plan::RestorePlan;
 use crate::catalog::DirectoryForm;
 use crate::ops::{Error, Server, disk_use};
@@ -21,8 +22,8 @@ struct Need<'a> {
 pub fn ensure(server: &Server<'_>, host: &dyn Host, plan: &RestorePlan) -> Result<(), Error> {
     let mut needs = BTreeMap::new();
     for (place, bytes) in plan.places.all.iter().zip(sizes(server, plan)?) {
-        // What an attempt before this one has brought is written over.
-        let there = if plan.places.is_repetition && place.existing == place.path {
+        // What is there is written over.
+        let there = if plan.places.start != Start::Nothing && place.existing == place.path {
             host.used_bytes(&place.path)?
         } else {
             0
@@ -56,14 +57,22 @@ fn sizes(server: &Server<'_>, plan: &RestorePlan) -> Result<Vec<u64>, Error> {
     let (layout, backup) = (server.layout(), &plan.chosen.backup);
     let form = server.catalog()?.directory_form(&backup.id);
     let segment_bytes = u64::from(backup.xlog_segment_size.bytes());
-    let wal_bytes = plan.wal.files.iter().filter_map(|name| name.segment()).count() as u64 * segment_bytes;
-    let mut sizes = vec![size_of(server, &layout.data_dir(&backup.id, form))? + wal_bytes];
+    let segments = plan.wal.files.iter().filter_map(|name| name.segment()).chain(plan.partial).count();
+    let wal_bytes = match plan.delivery {
+        Delivery::Fetched(_) => 0,
+        Delivery::InPlace(_) | Delivery::Aside(_) => segments as u64 * segment_bytes,
+    };
+    let mut sizes = vec![size_of(server, &layout.data_dir(&backup.id, form))?];
     for tablespace in &backup.tablespaces {
         sizes.push(match form {
             DirectoryForm::Data => size_of(server, &layout.tablespace_dir(&backup.id, tablespace.oid, form))?,
             // In the old form tablespaces lie below the data directory and are counted with it.
             DirectoryForm::Pgdata => 0,
         });
+    }
+    match plan.chosen.wal_directory {
+        Some(_) => sizes.push(wal_bytes),
+        None => sizes[0] += wal_bytes,
     }
     Ok(sizes)
 }

@@ -101,6 +101,10 @@ impl Site {
             action: None,
             tablespaces: tablespaces.iter().map(|rule| (*rule).to_owned()).collect(),
             remote_ssh_command: None,
+            standby: false,
+            wal: WalOptions::default(),
+            settings_file: None,
+            delta: false,
             copy: CopySettings::configured(&self.config.servers["main"]),
         }
     }

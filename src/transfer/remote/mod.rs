@@ -149,6 +149,12 @@ impl RemoteHost {
         Ok(kib.unwrap_or(0).saturating_mul(1024))
     }
 
+    /// Whether there is a process of that number.
+    pub fn is_running(&self, process: u32) -> Result<bool, Error> {
+        let finished = self.ssh.run(script::EXISTS.with([process.to_string()]), &self.context)?;
+        Ok(finished.success())
+    }
+
     /// Makes the changes, in their order, up to the first that fails.
     pub fn change(&self, changes: &[Change]) -> Result<(), Error> {
         let Some(first) = changes.first() else { return Ok(()) };

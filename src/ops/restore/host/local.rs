@@ -8,7 +8,7 @@ use std::thread;
 use super::{Change, Host, NewFile, OpenFile, Place, Room, Survey, unreadable};
 use crate::ops::{Error, disk_use};
 use crate::sys::fs::PathContext;
-use crate::sys::{Context, env, fs, user};
+use crate::sys::{Context, env, fs, other_process, user};
 use crate::transfer::Endpoint;
 use crate::transfer::remote::real_place;
 
@@ -46,6 +46,10 @@ impl Host for LocalHost<'_> {
 
     fn used_bytes(&self, dir: &Path) -> Result<u64, Error> {
         Ok(disk_use::measure(self.context, dir)?.bytes)
+    }
+
+    fn is_running(&self, process: u32) -> Result<bool, Error> {
+        Ok(other_process::exists(process))
     }
 
     fn change(&self, changes: &[Change]) -> Result<(), Error> {
@@ -97,6 +101,7 @@ impl LocalHost<'_> {
             is_directory,
             closed: closed.map(|error| error.source.to_string()),
             is_occupied: entries.iter().any(|entry| !is_hidden(entry)),
+            holds_postgresql: entries.iter().any(|entry| entry.name.as_encoded_bytes().starts_with(b"PG_")),
             hidden: entries.into_iter().filter(is_hidden).map(|entry| entry.name).collect(),
             room: is_directory.then(|| self.room_at(existing)).transpose()?,
         })
