@@ -89,6 +89,14 @@ impl Filters {
         self
     }
 
+    /// Leaves the log files of a server alone in the destination; no backup has any. They tell what happened, and may lie
+    /// on another disk, with those of other servers.
+    #[must_use]
+    pub fn sparing_logs(mut self) -> Self {
+        self.protect.extend(["/pg_log/*", "/log/*"].map(OsString::from));
+        self
+    }
+
     /// Whether everything in the directory `name` is excluded by a pattern made for it (`/pg_wal/*`).
     pub(super) fn empties(&self, name: &[u8]) -> bool {
         self.exclude.iter().any(|pattern| {

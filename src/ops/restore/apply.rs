@@ -77,7 +77,9 @@ impl Restore<'_> {
         // From here on the files are neither those of before nor those of the backup.
         let of_before =
             [CONTROL_FILE, RESTORED_RECORD].map(|name| Change::Remove(self.destination.join(name)));
-        self.host.change(&of_before)
+        self.host.change(&of_before)?;
+        // Old WAL would be replayed. A link may lead to it, behind which newer rsyncs remove nothing.
+        self.host.change(&[Change::Empty(delivery::own_directory(self.destination, self.plan.version))])
     }
 
     fn safe_horizon(&self) -> Option<Timestamp> {
@@ -130,7 +132,7 @@ impl Restore<'_> {
         let inside = self.plan.places.tablespaces_inside();
         let ours = [CONTROL_FILE, INCOMPLETE_MARK, RESTORED_RECORD].map(PathBuf::from);
         let left_alone = links.chain(inside.map(Path::to_owned)).chain(ours);
-        left_alone.fold(Filters::restore_of_pgdata(), Filters::protecting)
+        left_alone.fold(Filters::restore_of_pgdata(), Filters::protecting).sparing_logs()
     }
 
     /// Leaves the hidden files alone that were in the destination and are not the backup's: they do not keep a

@@ -6,7 +6,7 @@ use super::host::Host;
 use super::recovery_conf::shell_word;
 use super::request::{Chosen, RestoreRequest};
 use crate::ops::{Error, Server};
-use crate::sys::{Command, env};
+use crate::sys::{Command, Finished, env};
 use crate::types::PgVersion;
 
 /// Where WAL waits for a recovery that is steered; PostgreSQL fetches it from there.
@@ -117,7 +117,7 @@ fn name_of_this_host(server: &Server<'_>) -> Result<String, Error> {
     let command = Command::new("hostname").args(["-f"]);
     let asked = server.context.processes.run(&command, &server.context.cancel);
     server.context.cancel.check()?;
-    let full = asked.ok().filter(|finished| finished.success());
+    let full = asked.ok().filter(Finished::success);
     let full = full.map(|finished| String::from_utf8_lossy(&finished.stdout).trim().to_owned());
     Ok(full.filter(|name| !name.is_empty()).unwrap_or_else(env::hostname))
 }

@@ -311,12 +311,11 @@ fn judge_gap(
                   another backup";
     let is_before_target = match judged.target {
         _ if gap.in_backup => false,
-        Some(RecoveryTarget::Immediate) => false,
         Some(RecoveryTarget::Time(at)) => {
             last_before(archive, judged.wal, gap.segment)?.is_none_or(|finished| is_earlier(finished, *at))
         }
         Some(RecoveryTarget::Lsn(_)) => true,
-        Some(RecoveryTarget::Xid(_) | RecoveryTarget::Name(_)) | None => false,
+        Some(RecoveryTarget::Immediate | RecoveryTarget::Xid(_) | RecoveryTarget::Name(_)) | None => false,
     };
     let spoils = match (gap.in_backup, is_before_target) {
         (true, _) => ", without which the backup is not consistent; ",

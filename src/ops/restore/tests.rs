@@ -19,6 +19,8 @@ use crate::sys::{
 };
 use crate::types::{BackupStatus, PgVersion, SegmentSize, Timestamp};
 
+mod over_files;
+
 const ID: &str = "20260101T100000";
 const LIMITS: &str = "bandwidth_limit = 500000\ntablespace_bandwidth_limit = ts:700000\n";
 const SEGMENT: &str = "000000010000000000000003";

@@ -91,6 +91,8 @@ pub enum Change {
     },
     /// Removes a file, if there is one.
     Remove(PathBuf),
+    /// Removes all that is in a directory, to which a link may lead, if there is one.
+    Empty(PathBuf),
     /// Asks the disk to keep everything on the file system that holds the path.
     Sync(PathBuf),
 }
@@ -198,7 +200,7 @@ impl Change {
     /// The path that it is about.
     pub fn path(&self) -> &Path {
         match self {
-            Self::Directory(path) | Self::Remove(path) | Self::Sync(path) => path,
+            Self::Directory(path) | Self::Remove(path) | Self::Empty(path) | Self::Sync(path) => path,
             Self::Link { link, .. } => link,
             Self::Rename { from, .. } => from,
         }
@@ -215,6 +217,7 @@ impl Change {
             Self::Link { target, link } => words("link", &[target, link]),
             Self::Rename { from, to } => words("rename", &[from, to]),
             Self::Remove(path) => words("remove", &[path]),
+            Self::Empty(path) => words("empty", &[path]),
             Self::Sync(path) => words("sync", &[path]),
         }
     }

@@ -42,6 +42,8 @@ pub(super) const CHANGE: Script = Script(concat!(
     r#"link) rm -rf "$3" && ln -s "$2" "$3" || exit 1; shift 3;; "#,
     r#"rename) if [ -e "$2" ] || [ -L "$2" ]; then mv -f "$2" "$3" || exit 1; fi; shift 3;; "#,
     r#"remove) rm -f "$2" || exit 1; shift 2;; "#,
+    r#"empty) if [ -d "$2" ]; then find "$2/" -type f -exec rm -f {} + || exit 1; "#,
+    r#"for f in "$2"/*; do rm -rf "$f" || exit 1; done; fi; shift 2;; "#,
     r#"sync) keep "$2" || exit 1; shift 2;; "#,
     r#"*) exit 2;; esac; done"#,
 ));
@@ -58,7 +60,7 @@ pub(super) const REPLACE: Script = Script(concat!(
 
 /// Tells by its exit code whether there is a process of the number `$1`. One that we may not signal is there, too.
 pub(super) const EXISTS: Script =
-    Script(concat!(r#"kill -0 "$1" 2>/dev/null || [ -d "/proc/$1" ] || ps -p "$1" >/dev/null 2>&1"#,));
+    Script(r#"kill -0 "$1" 2>/dev/null || [ -d "/proc/$1" ] || ps -p "$1" >/dev/null 2>&1"#);
 
 #[cfg(test)]
 mod tests {

@@ -139,6 +139,15 @@ impl LocalHost<'_> {
                     files.remove_durably(path)?;
                 }
             }
+            Change::Empty(dir) => {
+                let entries = if files.is_dir(dir) { files.list(dir)? } else { Vec::new() };
+                for entry in entries {
+                    match entry.metadata.is_dir() {
+                        true => files.remove_tree(&entry.path)?,
+                        false => files.remove_file(&entry.path)?,
+                    }
+                }
+            }
             Change::Sync(path) => files.sync_filesystem(path)?,
         }
         Ok(())
