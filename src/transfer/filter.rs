@@ -81,6 +81,16 @@ impl Filters {
         Self::excluding(RESTORE_EXCLUDES)
     }
 
+    /// What a restore puts into a tablespace: the directory of its own major version. Those of others stay there, which
+    /// another cluster may use.
+    pub fn restore_of_tablespace(version: PgVersion) -> Self {
+        if version < PgVersion::new(90_000) {
+            return Self::default();
+        }
+        let own = format!("/PG_{}_*", version.major());
+        Self { include: vec![own.into()], protect: vec!["/*".into()], ..Self::default() }
+    }
+
     /// Leaves the path `relative` out, and alone in the destination.
     #[must_use]
     pub fn protecting(mut self, relative: impl AsRef<OsStr>) -> Self {

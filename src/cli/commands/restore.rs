@@ -59,7 +59,7 @@ pub struct Args {
     /// reaches the target, a time or an LSN
     backup_id: String,
 
-    /// Directory that becomes the data directory; it must be empty or not exist
+    /// Directory that becomes the data directory; it must be empty or not exist, but for --delta-restore
     destination_directory: PathBuf,
 
     /// Timeline to follow: a number, 'current' (that of the backup) or 'latest'

@@ -99,6 +99,7 @@ impl Restore<'_> {
         let (layout, Chosen { backup, .. }) = (self.server.layout(), &self.plan.chosen);
         let places = backup.tablespaces.iter().zip(&self.plan.chosen.tablespace_locations);
         let tablespaces = places.map(|(tablespace, location)| CopyItem {
+            filters: Filters::restore_of_tablespace(self.plan.version),
             bandwidth_limit: settings.limit_of_tablespace(&tablespace.name),
             ..CopyItem::tree(
                 &tablespace.name,

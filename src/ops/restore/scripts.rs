@@ -51,7 +51,8 @@ fn facts(request: &RestoreRequest) -> RestoreFacts {
         ("custom_restore_command", &request.wal.restore_command),
     ];
     options.extend(texts.into_iter().filter_map(|(name, text)| Some((name, text.clone()?.into()))));
-    options.extend(request.wal.port.map(|port| ("recovery_option_port", port.into())));
+    let port = request.wal.port.map(|port| port.to_string());
+    options.extend(port.map(|port| ("recovery_option_port", port.into())));
     let rules = request.tablespaces.iter().filter_map(|rule| rule.split_once(':'));
     RestoreFacts {
         destination: request.destination.clone(),

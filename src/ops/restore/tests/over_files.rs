@@ -67,11 +67,14 @@ fn what_the_backup_does_not_have_disappears_and_what_is_its_own_stays() {
     std::os::unix::fs::symlink(site.path("main"), site.path("to/pg_tblspc/77")).unwrap();
     let error = site.restore_to("to", Files::default()).unwrap_err().to_string();
     assert!(error.contains("is not empty"), "{error}");
+    real::create_dir(site.path("to-ts/PG_14_1")).unwrap();
+    real::write(site.path("to-ts/PG_14_1/1"), "of a cluster of another version").unwrap();
     let kept = site.path("to/global/1262");
     let before = real::metadata(&kept).unwrap().modified().unwrap();
     site.over_files("to", Files::default()).unwrap();
     assert_as_restored(&site, "to", "over files");
     assert_eq!(site.read("to/log/postgresql.log").as_deref(), Some("what happened"));
+    assert!(site.path("to-ts/PG_14_1/1").exists());
     assert!(!site.path("to/pg_tblspc/77").exists() && site.path("main/base").exists());
     assert!(site.path("to/pg_wal").is_symlink() && !elsewhere.join("000000010000000000000004").exists());
     assert_eq!(real::metadata(&kept).unwrap().modified().unwrap(), before);
