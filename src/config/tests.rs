@@ -287,14 +287,6 @@ fn what_this_version_cannot_do_is_said() {
 }
 
 #[test]
-fn options_without_an_engine_are_named_when_they_would_matter() {
-    let server = main_server(
-        "slot_name = a\nautogenerate_manifest = off\ncombine_mode = link\ncreate_slot = manual\n",
-    );
-    assert_eq!(server.without_effect(), ["combine_mode", "slot_name"]);
-}
-
-#[test]
 fn a_policy_that_cannot_be_read_is_not_enforced_and_named() {
     let server = main_server("retention_policy = all\n");
     assert_eq!(server.retention_policy(), None);

@@ -45,7 +45,6 @@ mod time_limit;
 pub mod verify_backup;
 pub mod wal_client;
 mod wal_use;
-pub mod without_effect;
 
 pub use error::Error;
 pub use server::{CopySettings, Server};

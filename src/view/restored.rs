@@ -1,4 +1,6 @@
-use crate::types::{HumanDuration, Timestamp};
+use chrono::TimeDelta;
+
+use crate::types::Timestamp;
 
 /// A line of a configuration file of the restored server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +15,13 @@ pub struct ConfigurationLine {
     pub value: Option<String>,
 }
 
+/// The restored server fetches its WAL from the backup host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchesWal {
+    /// The file that says how.
+    pub file: String,
+}
+
 /// The end of a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
@@ -22,8 +31,10 @@ pub struct Restored {
     pub dangers: Vec<ConfigurationLine>,
     /// Configuration files that the backup does not have.
     pub missing_files: Vec<&'static str>,
+    /// What PostgreSQL fetches its WAL by.
+    pub get_wal: Option<FetchesWal>,
     /// When the restore began.
     pub start_time: Timestamp,
     /// How long it took.
-    pub elapsed: HumanDuration,
+    pub elapsed: TimeDelta,
 }

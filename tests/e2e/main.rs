@@ -19,6 +19,7 @@ mod interrupted;
 mod old_versions;
 mod recovery;
 mod remote;
+mod restore_kinds;
 mod tar;
 mod trouble;
 mod upkeep;

@@ -43,7 +43,7 @@ pub fn stage(
 }
 
 /// What is unpacked where the files are wanted.
-pub struct Delivery<'a> {
+pub struct Transport<'a> {
     /// The archive.
     pub archive: &'a BackupArchive,
     /// The directory for it.
@@ -57,22 +57,22 @@ pub struct Delivery<'a> {
 pub fn deliver(
     server: &Server<'_>,
     host: &dyn Host,
-    deliveries: &[Delivery<'_>],
+    transports: &[Transport<'_>],
     aside: &Path,
     settings: &CopySettings,
 ) -> Result<(), Error> {
-    let archives = deliveries.iter().map(|delivery| delivery.archive);
+    let archives = transports.iter().map(|transport| transport.archive);
     let unpacking = Unpacking::new(server, archives, Some(aside));
-    parallel::each(deliveries.len(), settings.jobs, |number| {
-        let delivery = &deliveries[number];
-        host.unpack(delivery.place, delivery.bandwidth_limit, &|take| {
-            unpacking.members(delivery.archive, take)
+    parallel::each(transports.len(), settings.jobs, |number| {
+        let transport = &transports[number];
+        host.unpack(transport.place, transport.bandwidth_limit, &|take| {
+            unpacking.members(transport.archive, take)
         })
     })?;
     if server.context.files.exists(&aside.join(CONTROL_FILE))? {
         return Ok(());
     }
-    let data = deliveries.first().map(|delivery| delivery.archive.path.display().to_string());
+    let data = transports.first().map(|transport| transport.archive.path.display().to_string());
     Err(Error::refused(format!(
         "the archive '{}' has no '{CONTROL_FILE}', without which PostgreSQL does not start; restore another backup",
         data.unwrap_or_default()

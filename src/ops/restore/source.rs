@@ -110,6 +110,21 @@ impl Source {
         Ok(Self::Archives { archives, staging_path, is_staged })
     }
 
+    /// Refuses a restore over existing files when those of the backup do not lie in directories before they get there.
+    pub fn ensure_comparable(&self, host: &dyn Host) -> Result<(), Error> {
+        match self {
+            Self::Trees(_) | Self::Archives { is_staged: true, .. } => Ok(()),
+            Self::Archives { .. } if host.ssh_command().is_none() => Err(Error::refused(
+                "Cannot restore a backup locally with delta mode when the backup is not plain. Leave out \
+                 --delta-restore, or add --no-delta-restore, and restore into an empty directory",
+            )),
+            Self::Archives { .. } => Err(Error::refused(
+                "Cannot restore a backup remotely with delta mode when 'staging_location=remote'. The backup is not \
+                 plain: give --staging-location local and a --staging-path on this host, where it is unpacked first",
+            )),
+        }
+    }
+
     /// The control file of the backup. To find it in an archive takes long.
     pub fn read_control_file(&self, context: &Context) -> Result<Option<Vec<u8>>, Error> {
         match self {
