@@ -328,6 +328,15 @@ fn what_is_said_about_staging_is_checked_as_barman_does() {
         assert_eq!((us.code, us.stderr), (1, them.stderr), "{options}");
     }
     world.site.barman(&words("--staging-location elsewhere")).fails(2, &["local", "remote"]);
+    for (options, reason) in [
+        (String::from("--delta-restore"), "locally with delta mode when the backup is not plain"),
+        (
+            format!("--delta-restore {}", world.remote()),
+            "remotely with delta mode when 'staging_location=remote'",
+        ),
+    ] {
+        world.site.barman(&words(&options)).fails(1, &[reason]);
+    }
     assert!(!place.exists());
 
     world.site.set("recovery_staging_path", world.path("old").to_str().unwrap());
