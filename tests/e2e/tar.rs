@@ -17,7 +17,9 @@ fn streaming_world(version: Version, plan: &Plan<'_>) -> World {
     let mut world = World::planned(version, plan);
     let programs = version.server_program("pg_basebackup");
     world.site.set("backup_method", "postgres");
-    world.site.set("streaming_conninfo", &world.pg.conninfo());
+    // Before release 15 libpq does not look at HOME.
+    let passfile = world.site.dir().join(".pgpass");
+    world.site.set("streaming_conninfo", &format!("{} passfile={}", world.pg.conninfo(), passfile.display()));
     world.site.set("path_prefix", programs.parent().unwrap().to_str().unwrap());
     world.site.unset("reuse_backup");
     world
@@ -120,7 +122,8 @@ fn every_kind_of_archive_is_restored_here_and_on_another_host() {
 
 #[test]
 fn archives_are_listed_kept_exported_imported_and_deleted_like_any_backup() {
-    let mut world = streaming_world(Version::V15, &Plan::default());
+    // Here it is pg_basebackup that compresses, and ends the archives.
+    let mut world = streaming_world(Version::V14, &Plan::default());
     let id = archives_by_barman(&mut world, "gzip");
     world.note("after the backup");
     world.ship_wal();

@@ -2,8 +2,9 @@
 //!
 //! The plan decides everything first and says it: backup, timeline, WAL needed and present, room needed and free,
 //! tablespaces, recovery settings. Only then is a byte written: directories, data, tablespaces and their links,
-//! WAL, configuration, and `pg_control` as the very last. A restore that stops half-way leaves a directory that
-//! PostgreSQL refuses to start on, and a mark by which the same restore may be repeated.
+//! WAL, configuration, and `pg_control` as the very last. What a backup has in archives is unpacked on its way. A
+//! restore that stops half-way leaves a directory that PostgreSQL refuses to start on, and a mark by which the same
+//! restore may be repeated.
 
 mod apply;
 mod archived;

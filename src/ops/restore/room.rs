@@ -60,8 +60,8 @@ fn ensure_staging(server: &Server<'_>, plan: &RestorePlan, bytes: u64) -> Result
         return Ok(());
     };
     let files = &server.context.files;
-    files.create_dir_all(path)?;
-    let free_bytes = files.available_space(path)?;
+    let existing = path.ancestors().find(|above| files.is_dir(above));
+    let free_bytes = files.available_space(existing.unwrap_or(Path::new("/")))?;
     if bytes <= free_bytes {
         return Ok(());
     }

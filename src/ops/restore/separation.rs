@@ -58,8 +58,8 @@ fn is_taken(server: &Server<'_>, chosen: &Chosen, relative: &Path) -> Result<boo
     }
     let files = &server.context.files;
     let is_own = first == "base" || first == "global" || first.as_encoded_bytes().starts_with(b"pg_");
-    // Of what is in archives, names of PostgreSQL's own are taken for there; and it leaves the directories of
-    // tablespaces out of the archive of the directory that they lie in.
+    // Of what is in archives, names of PostgreSQL's own are taken for there; other files may lie beside those of a
+    // tablespace, since unpacking removes nothing.
     let Some(data) = chosen.source.data_dir() else { return Ok(is_own) };
     if is_own {
         return Ok(files.exists(&data.join(first))?);
