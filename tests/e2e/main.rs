@@ -20,6 +20,7 @@ mod old_versions;
 mod recovery;
 mod remote;
 mod restore_kinds;
+mod tar;
 mod trouble;
 mod upkeep;
 mod wal_clients;

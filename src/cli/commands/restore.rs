@@ -5,8 +5,8 @@ use clap::ValueEnum;
 use super::copy_options::CopyOptions;
 use super::selection::{self, Reaction};
 use crate::cli::app::App;
-use crate::config::ServerConfig;
-use crate::ops::restore::{self, RestoreRequest, TypedTarget, WalOptions};
+use crate::config::{ServerConfig, StagingLocation};
+use crate::ops::restore::{self, RestoreRequest, TypedStaging, TypedTarget, WalOptions};
 use crate::ops::{self, CopySettings};
 use crate::types::{Lsn, TargetAction, TargetTimeline, Timeline};
 
@@ -150,8 +150,31 @@ pub struct Args {
     #[arg(long, overrides_with = "network_compression")]
     no_network_compression: bool,
 
+    /// Directory of this host in which archives are unpacked before their files are copied to another host
+    #[arg(long, value_name = "PATH")]
+    staging_path: Option<PathBuf>,
+
+    /// Host of the staging path; with 'remote' archives are unpacked on their way, and nothing is staged
+    #[arg(long, value_enum, value_name = "LOCATION")]
+    staging_location: Option<Location>,
+
+    /// Deprecated: the same as --staging-path, for archives
+    #[arg(long, value_name = "PATH")]
+    recovery_staging_path: Option<PathBuf>,
+
+    /// Deprecated: the same as --staging-path, for encrypted and incremental backups
+    #[arg(long, value_name = "PATH")]
+    local_staging_path: Option<PathBuf>,
+
     #[command(flatten)]
     copy: CopyOptions,
+}
+
+/// The values of `--staging-location`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Location {
+    Local,
+    Remote,
 }
 
 /// The values of `--target-action`.
@@ -168,6 +191,18 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
         app.terminal.answer(&restored);
     }
     Ok(())
+}
+
+fn staging(args: &Args) -> TypedStaging {
+    TypedStaging {
+        path: args.staging_path.clone(),
+        location: args.staging_location.map(|location| match location {
+            Location::Local => StagingLocation::Local,
+            Location::Remote => StagingLocation::Remote,
+        }),
+        unpack_path: args.recovery_staging_path.clone(),
+        combine_path: args.local_staging_path.clone(),
+    }
 }
 
 /// What was typed over what is configured.
@@ -190,6 +225,7 @@ fn request(args: &Args, config: &ServerConfig) -> Result<RestoreRequest, ops::Er
             restore_command: args.restore_command.clone(),
             port: args.recovery_option_port,
         },
+        staging: staging(args),
         settings_file: args.recovery_conf_filename.clone(),
         delta: args.delta_restore || defaults.delta_restore && !args.no_delta_restore,
         copy: copy_settings(args, config)?,

@@ -6,20 +6,24 @@
 //! PostgreSQL refuses to start on, and a mark by which the same restore may be repeated.
 
 mod apply;
+mod archived;
 mod auto;
 mod configuration;
 mod configuration_files;
 mod delivery;
 mod delta;
 mod host;
+mod parallel;
 mod places;
 mod plan;
 mod recovery_conf;
 mod request;
 mod room;
+mod scratch;
 mod scripts;
 mod separation;
 mod settings;
+mod source;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -27,7 +31,6 @@ mod timelines;
 mod wal_plan;
 
 use super::hooks::Scripts;
-use super::without_effect::{self, Task};
 use super::{Error, Server, archive_wal};
 use crate::config::HookEvent;
 use crate::sys::Lock;
@@ -35,6 +38,7 @@ use crate::types::BackupId;
 use crate::view::Restored;
 
 pub use request::{RestoreRequest, TypedTarget, WalOptions};
+pub use source::TypedStaging;
 
 use host::Host;
 use request::Chosen;
@@ -46,7 +50,6 @@ pub fn run(server: &Server<'_>, request: &RestoreRequest) -> Result<Restored, Er
     let id = request::resolve(server, request)?;
     let _lock = keep_from_deletion(server, &id)?;
     let chosen = request::choose(server, &*host, request, &id)?;
-    without_effect::warn(server, Task::Restore);
     // WAL that is still queued may be what the target needs.
     archive_wal::run_before_restore(server)?;
     let places = places::find_fit(server, &*host, &chosen, request.delta)?;

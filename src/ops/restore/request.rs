@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::auto;
 use super::host::Host;
-use crate::catalog::BackupInfo;
+use super::source::{Source, TypedStaging};
+use crate::catalog::{BackupInfo, Chains};
 use crate::ops::{CopySettings, Error, Server};
 use crate::types::{BackupId, Lsn, TargetAction, TargetTimeline};
 
@@ -27,6 +28,8 @@ pub struct RestoreRequest {
     pub tablespaces: Vec<String>,
     /// What reaches the host to restore on; this one when nothing is said.
     pub remote_ssh_command: Option<String>,
+    /// What is said about room for files on their way.
+    pub staging: TypedStaging,
     /// Whether the restored server stays a standby.
     pub standby: bool,
     /// How it gets its WAL.
@@ -91,6 +94,8 @@ pub struct Chosen {
     pub destination: PathBuf,
     /// The new place of each tablespace, in the order of the backup's list.
     pub tablespace_locations: Vec<PathBuf>,
+    /// Where the files come from.
+    pub source: Source,
     /// The directory for WAL that was asked for, absolute.
     pub wal_directory: Option<PathBuf>,
 }
@@ -115,7 +120,12 @@ pub fn choose(
     id: &BackupId,
 ) -> Result<Chosen, Error> {
     let backup = server.catalog()?.resolve(id.as_str())?.clone();
+    request.staging.ensure_sound(request.remote_ssh_command.is_some())?;
     refuse_unrestorable(server, request, &backup)?;
+    let source = Source::find(server, host, request, &backup)?;
+    if request.delta {
+        source.ensure_comparable(host)?;
+    }
     if request.destination.to_string_lossy().contains(':') {
         return Err(Error::refused(
             "The destination directory parameter cannot contain the ':' character\n\
@@ -129,7 +139,7 @@ pub fn choose(
     let asked = request.wal.staging_directory.as_deref();
     let wal_directory = asked.filter(|_| request.is_pitr() && !request.wal.get_wal);
     let wal_directory = wal_directory.map(|path| absolute(host, path)).transpose()?;
-    Ok(Chosen { backup, destination, tablespace_locations, wal_directory })
+    Ok(Chosen { backup, destination, tablespace_locations, source, wal_directory })
 }
 
 fn refuse_unrestorable(
@@ -143,10 +153,11 @@ fn refuse_unrestorable(
     if !backup.is_available() {
         return Err(Error::refused(refusal("backup status is not DONE")));
     }
+    if backup.is_incremental() {
+        return Err(Error::refused(refusal(&advice_on_incremental(server, backup)?)));
+    }
     let unsupported = [
         (backup.encryption.as_deref().is_some_and(|kind| kind != "None"), "encrypted"),
-        (backup.compression.is_some(), "stored as tar archives"),
-        (backup.is_incremental(), "an incremental backup"),
         (backup.snapshots_info.is_some(), "a set of disk snapshots"),
     ];
     match unsupported.iter().find(|(is_so, _)| *is_so) {
@@ -155,6 +166,21 @@ fn refuse_unrestorable(
         )))),
         None => Ok(()),
     }
+}
+
+/// What can be done about a backup that holds only what changed since another one.
+fn advice_on_incremental(server: &Server<'_>, backup: &BackupInfo) -> Result<String, Error> {
+    let catalog = server.catalog()?;
+    let loaded = catalog.load();
+    let root = Chains::of(&loaded.backups).ancestors(&backup.id).last();
+    let instead = root.filter(|root| loaded.backups.iter().any(|known| known.id == **root));
+    let instead = instead.map_or_else(
+        || "restore a full backup".to_owned(),
+        |root| format!("restore the full backup {root} that it is based on, which reaches every moment after its end by WAL"),
+    );
+    Ok(format!(
+        "it is an incremental backup, which this version does not put together yet; {instead}, or use the Python Barman"
+    ))
 }
 
 /// The place of each tablespace: where it was, unless a rule says otherwise.
