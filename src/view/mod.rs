@@ -17,7 +17,7 @@ pub use backup_list::{AvailableRow, BackupList, BackupRow};
 pub use checks::{Check, CheckReport};
 pub use keep_status::KeepStatus;
 pub use replication_status::{ClientKind, Replication, ReplicationStatus};
-pub use restored::{ConfigurationLine, FetchesWal, Restored};
+pub use restored::{ConfigurationLine, Restored};
 pub use running_tasks::{RunningTask, RunningTasks};
 pub use server_settings::{ServerSettings, Shown};
 pub use server_status::{ServerStatus, StatusLine};

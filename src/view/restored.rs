@@ -15,13 +15,6 @@ pub struct ConfigurationLine {
     pub value: Option<String>,
 }
 
-/// The restored server fetches its WAL from the backup host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FetchesWal {
-    /// The file that says how.
-    pub file: String,
-}
-
 /// The end of a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
@@ -31,8 +24,8 @@ pub struct Restored {
     pub dangers: Vec<ConfigurationLine>,
     /// Configuration files that the backup does not have.
     pub missing_files: Vec<&'static str>,
-    /// What PostgreSQL fetches its WAL by.
-    pub get_wal: Option<FetchesWal>,
+    /// The file with the `restore_command` by which PostgreSQL fetches its WAL from the backup host, if it does.
+    pub fetches_by: Option<String>,
     /// When the restore began.
     pub start_time: Timestamp,
     /// How long it took.

@@ -230,12 +230,12 @@ fn a_server_is_told_how_to_recover_as_barman_tells_it() {
     let id = world.backup();
     let time = world.pg.sql("SELECT clock_timestamp()");
     let (remote, auto) = (world.remote(), "postgresql.auto.conf");
+    let custom = r#"--get-wal --restore-command "fetch 'it' %f '%p'""#;
     let sets = [
         (auto, "--get-wal".to_owned()),
         (auto, format!("--get-wal -j 3 --recovery-option-port 2222 {remote}")),
         (auto, "--standby-mode".to_owned()),
-        (auto, "--get-wal --restore-command 'fetch \"it\" %f '\\''%p'\\'''".to_owned()),
-        (auto, format!("--target-time '{time}' --exclusive --target-action promote --get-wal")),
+        (auto, format!("--target-time '{time}' --exclusive --target-action promote {custom}")),
         ("set.conf", "--target-name point --target-tli 1 --recovery-conf-filename set.conf".to_owned()),
     ];
     for (number, (file, options)) in sets.iter().enumerate() {

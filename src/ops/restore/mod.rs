@@ -36,7 +36,7 @@ use super::{Error, Server, archive_wal};
 use crate::config::HookEvent;
 use crate::sys::Lock;
 use crate::types::BackupId;
-use crate::view::{FetchesWal, Restored};
+use crate::view::Restored;
 
 pub use request::{RestoreRequest, TypedTarget, WalOptions};
 pub use source::TypedStaging;
@@ -70,7 +70,7 @@ pub fn run(server: &Server<'_>, request: &RestoreRequest) -> Result<Restored, Er
         changes: outcome.changes,
         dangers: outcome.dangers,
         missing_files: outcome.missing_files,
-        get_wal: settings.filter(|_| request.wal.get_wal).map(|file| FetchesWal { file }),
+        fetches_by: settings.filter(|_| request.wal.get_wal),
         start_time: started,
         elapsed: server.context.clock.now() - started,
     })

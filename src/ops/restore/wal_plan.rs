@@ -117,7 +117,7 @@ pub fn plan(names: impl IntoIterator<Item = WalName>, facts: &WalFacts) -> WalPl
         *newest = segment.timeline().max(*newest);
     }
     let last = cut_off.iter().chain(&files).filter_map(|name| position(*name, facts)).max();
-    let (gap, next) = walk(&present, last, facts);
+    let (gap, next) = find_end(&present, last, facts);
     if let Some(gap) = gap {
         let end = gap.segment.start(facts.layout.size());
         files.retain(|name| position(*name, facts).is_none_or(|start| start < end));
@@ -152,7 +152,7 @@ fn is_needed(name: WalName, facts: &WalFacts) -> bool {
 ///
 /// `present` has the newest timeline that each position is there on. Gives the first segment that is not there, if that
 /// is a gap, and the one behind those that are.
-fn walk(
+fn find_end(
     present: &BTreeMap<Lsn, Timeline>,
     last: Option<Lsn>,
     facts: &WalFacts,

@@ -1,5 +1,5 @@
 use crate::types::HumanDuration;
-use crate::view::{ConfigurationLine, FetchesWal, Restored};
+use crate::view::{ConfigurationLine, Restored};
 
 /// The blocks that follow the steps of a restore.
 pub fn restored(restored: &Restored) -> String {
@@ -18,7 +18,7 @@ pub fn restored(restored: &Restored) -> String {
                  instance:\n\n";
         text += &restored.missing_files.iter().map(|file| format!("    {file}\n")).collect::<String>();
     }
-    if let Some(FetchesWal { file }) = &restored.get_wal {
+    if let Some(file) = &restored.fetches_by {
         text += &format!(
             "\nWARNING: 'get-wal' is in the specified 'recovery_options'.\n\
              Before you start up the PostgreSQL server, please review the {file} file\n\

@@ -20,7 +20,7 @@ pub fn restored(restored: &Restored, document: &mut Document) {
                       restored. See 'missing_files' key.";
         document.say("_WARNING", notice);
     }
-    if restored.get_wal.is_some() {
+    if restored.fetches_by.is_some() {
         let notice = "WARNING: 'get-wal' is in the specified 'recovery_options'. Before you start up the PostgreSQL \
                       server, please review the recovery configuration inside the target directory. Make sure that \
                       'restore_command' can be executed by the PostgreSQL user.";
