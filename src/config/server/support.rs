@@ -12,8 +12,12 @@ impl ServerConfig {
         let mut lacks =
             |sentence: String| missing.push(format!("{sentence} is not supported by this version"));
 
+        for (option, address) in self.object_stores() {
+            lacks(format!("an object store ({option} = {address})"));
+        }
+        // A passive node copies what there is, however it was made.
         if self.is_passive() {
-            lacks("a passive node (primary_ssh_command)".to_owned());
+            return missing;
         }
         if self.streaming_archiver() {
             lacks("receiving WAL from PostgreSQL (streaming_archiver = on)".to_owned());
@@ -21,9 +25,6 @@ impl ServerConfig {
         match self.backup_method() {
             BackupMethod::Rsync | BackupMethod::LocalRsync => {}
             other => lacks(format!("backup_method = {}", other.as_str())),
-        }
-        for (option, address) in self.object_stores() {
-            lacks(format!("an object store ({option} = {address})"));
         }
         if self.encryption().is_some() {
             lacks("encryption (encryption = gpg)".to_owned());
@@ -34,7 +35,7 @@ impl ServerConfig {
     /// The options that a file sets and that have no effect in this version, beyond what
     /// [`ServerConfig::unsupported`] says.
     pub fn without_effect(&self) -> Vec<&'static str> {
-        let said = [key!("primary_ssh_command"), key!("streaming_archiver"), key!("encryption")];
+        let said = [key!("streaming_archiver"), key!("encryption")];
         let later = Key::all().filter(|key| key.def().support == Support::Later && !said.contains(key));
         later.filter(|key| self.is_changed(*key)).map(Key::name).collect()
     }
