@@ -223,6 +223,6 @@ impl Told {
         let is_line = time.is_finite() && words.into_iter().flatten().all(is_word);
         // In the spelling of PostgreSQL only: another one would lie where nobody looks.
         let wal = name.parse().ok().filter(|wal: &WalName| wal.to_string() == name);
-        is_line.then(|| (wal, XlogDbEntry { name, size, time, compression, encryption }))
+        is_line.then_some((wal, XlogDbEntry { name, size, time, compression, encryption }))
     }
 }

@@ -7,6 +7,7 @@ use super::ensure_passive;
 use super::last_synced::LastSynced;
 use super::primary_info::PrimaryInfo;
 use crate::catalog::BackupInfo;
+use crate::config::Compression;
 use crate::ops::{CopySettings, Error, Server};
 use crate::sys::Lock;
 use crate::transfer::rsync::{self, Rsync};
@@ -35,7 +36,7 @@ pub fn run(server: &Server<'_>) -> Result<(), Error> {
 fn copy(server: &Server<'_>, info: &PrimaryInfo) -> Result<(), Error> {
     let word = |compression: Option<&str>| compression.unwrap_or("None").to_owned();
     let theirs = word(info.places.compression.as_deref());
-    let ours = word(server.config.compression().map(|compression| compression.as_str()));
+    let ours = word(server.config.compression().map(Compression::as_str));
     if theirs != ours {
         return Err(Error::refused(format!(
             "Compression method on server {} ({theirs}) does not match local compression method ({ours}) \nHINT: Set \
