@@ -6,7 +6,7 @@ use crate::ops::sync;
 const MORE: &str = "\
 Examples:
   Copy a backup now instead of with the next cron:
-    barman cron && barman sync-backup main 20260101T100000
+    barman sync-backup main 20260101T100000
 
 Exit status:
   0  the backup is here, or the retention policy of this node does not want it

@@ -90,3 +90,6 @@ pub enum PageStart<'a> {
     /// With this name.
     From(&'a str),
 }
+
+#[cfg(test)]
+mod tests;
