@@ -138,7 +138,7 @@ fn story(primary: Program, runs: Program) -> Nodes {
 
 #[test]
 fn backups_and_wal_reach_a_passive_node() {
-    let nodes = story(Program::Ours, Program::Ours);
+    let mut nodes = story(Program::Ours, Program::Ours);
     let [second, first] = nodes.passive.backups().try_into().unwrap();
     let passive = &nodes.passive;
     // What older programs look for is of this node, not of the other one.
@@ -159,9 +159,26 @@ fn backups_and_wal_reach_a_passive_node() {
         fs::read(site.dir().join(&wal)).unwrap()
     };
     assert!(content(passive) == content(&nodes.world.site));
-    // What is deleted here is not deleted there.
-    passive.barman(&format!("delete main {first}")).ok();
-    assert_eq!(passive.backups(), [second]);
+    // What is lost here comes again when everything is asked for.
+    fs::remove_file(passive.archived(&wal)).unwrap();
+    fs::remove_file(passive.server_dir().join("wals/sync-wals.info")).unwrap();
+    let listed = passive.indexed_wal();
+    passive.barman("cron").ok().says("Started copy of WAL files for server main");
+    eventually("the file is here again", || passive.archived(&wal).exists());
+    assert_eq!(passive.indexed_wal(), listed);
+    // And the list can be made anew from the files, as anywhere.
+    let outcome = passive.barman("rebuild-xlogdb main").ok();
+    assert!(!outcome.said("WARNING"), "{outcome}");
+    assert_eq!(passive.indexed_wal(), listed);
+    // The policy here is of its own, and what it has deleted is not copied again.
+    nodes.passive.set("retention_policy", "REDUNDANCY 1");
+    let removed = format!("Enforcing retention policy: removing backup {first}");
+    nodes.passive.barman("cron").ok().says(&removed);
+    let outcome = nodes.passive.barman("cron").ok();
+    assert!(!outcome.said("Starting copy"), "{outcome}");
+    let obsolete = format!("Remote backup main/{first} is obsolete for local retention policies.");
+    nodes.passive.barman(&format!("sync-backup main {first}")).ok().says(&obsolete);
+    assert_eq!(nodes.passive.backups(), [second]);
     assert_eq!(nodes.world.site.backups().len(), 2);
 }
 
@@ -259,6 +276,14 @@ fn a_primary_that_talks_nonsense_or_is_gone_is_named() {
     // A backup that goes away there while it is not whole here goes away here, too.
     nodes.host.serve_with(&tools::barman());
     nodes.ask_primary_only(&id);
+    nodes.passive.set("compression", "gzip");
+    let differs = "Compression method on server main (None) does not match local compression method (gzip)";
+    nodes
+        .passive
+        .barman("sync-wals main")
+        .fails(1, &["WAL synchronisation for server main failed with", differs]);
+    nodes.passive.unset("compression");
+    nodes.passive.barman("sync-wals main").ok().says("No base backup for server main");
     fs::rename(nodes.world.site.backup_dir(&id), nodes.world.path("elsewhere")).unwrap();
     let lost = ["failure syncing server main backup", &id];
     nodes.passive.barman(&format!("sync-backup main {id}")).fails(1, &lost);

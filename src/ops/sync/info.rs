@@ -9,8 +9,8 @@ use crate::pg;
 use crate::view::SyncInfo;
 use crate::wal::{Archive, Extent, PageStart, XlogDbEntry};
 
-/// How many lines are read at a time. In between, others get the lock of xlog.db: who listens may be slow.
-const PAGE: usize = 4096;
+/// How many lines are read at a time: some mebibytes. In between, others get the lock of xlog.db: who listens may be slow.
+const PAGE: usize = 32 << 10;
 
 /// How much of the list is taken from where the other left off; when it was away for longer, the names tell what is new.
 const LONGEST_TAIL_BYTES: u64 = 8 << 20;

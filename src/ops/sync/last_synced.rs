@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use crate::ops::{Error, Server};
 use crate::types::WalName;
+use crate::wal::SYNC_RECORD;
 
 /// How far the WAL of the primary has been copied: `sync-wals.info` beside the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub struct LastSynced {
 
 impl LastSynced {
     fn path(server: &Server<'_>) -> PathBuf {
-        server.config.wals_directory().join("sync-wals.info")
+        server.config.wals_directory().join(SYNC_RECORD)
     }
 
     /// What was recorded; `None` when nothing was, or what stands there says nothing: then everything is asked for, and

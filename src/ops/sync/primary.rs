@@ -31,7 +31,9 @@ pub fn refresh(server: &Server<'_>, since: Option<LastSynced>) -> Result<Primary
 
 fn fetch(server: &Server<'_>, since: Option<LastSynced>, path: &Path) -> Result<(), Error> {
     let files = &server.context.files;
-    let file = files.create(path)?;
+    files.remove_file_if_exists(path)?;
+    // A primary in Python tells its passwords, too.
+    let file = files.create_new(path, 0o600)?;
     let since = since.map(|since| (since.name.to_string(), Some(since.position)));
     ask(server, since.as_ref().map(|(name, position)| (name.as_str(), *position)), || {
         files.set_len(&file, 0, path)?;

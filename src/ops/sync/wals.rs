@@ -144,7 +144,7 @@ impl<'a> Copier<'a> {
         self.batch_bytes = 0;
         batch.sort_by_key(|(name, _)| *name);
         batch.dedup_by_key(|(name, _)| *name);
-        let wanted = self.absent(batch)?;
+        let wanted = self.archive.open()?.absent(batch)?;
         if wanted.is_empty() {
             return Ok(());
         }
@@ -168,18 +168,6 @@ impl<'a> Copier<'a> {
             additions.len()
         );
         result
-    }
-
-    /// The files that the archive does not have, or not as the primary has them.
-    fn absent(&self, batch: Vec<(WalName, XlogDbEntry)>) -> Result<Vec<(WalName, XlogDbEntry)>, Error> {
-        let mut open = self.archive.open()?;
-        let mut absent = Vec::new();
-        for (name, entry) in batch {
-            if !open.has(name, &entry)? {
-                absent.push((name, entry));
-            }
-        }
-        Ok(absent)
     }
 
     fn fetch(&self, wanted: &[(WalName, XlogDbEntry)]) -> Result<(), Error> {

@@ -75,10 +75,27 @@ impl OpenArchive<'_> {
         self.publish(&batch).1
     }
 
-    /// Whether the archive holds the file as `entry` describes it, and lists it.
-    pub fn has(&mut self, name: WalName, entry: &XlogDbEntry) -> Result<bool, Error> {
-        let file = self.archive.files.symlink_metadata(&self.archive.path_of(name))?;
-        Ok(file.is_some_and(|file| file.len() == entry.size) && self.catalogue.find(name)?.is_some())
+    /// Those of the files of another node, ascending, that the archive does not have: not on the list, or not with the size
+    /// that the other node tells.
+    pub fn absent(
+        &mut self,
+        told: Vec<(WalName, XlogDbEntry)>,
+    ) -> Result<Vec<(WalName, XlogDbEntry)>, Error> {
+        let (Some((first, _)), Some((last, _))) = (told.first(), told.last()) else { return Ok(told) };
+        let mut listed = BTreeSet::new();
+        for line in self.entries(*first..=*last)? {
+            let name = line?.wal_name();
+            listed.extend(name.filter(|name| told.binary_search_by_key(name, |(told, _)| *told).is_ok()));
+        }
+        let mut absent = Vec::new();
+        for (name, entry) in told {
+            let file = self.archive.files.symlink_metadata(&self.archive.path_of(name))?;
+            let is_whole = file.is_some_and(|file| file.len() == entry.size);
+            if !is_whole || !listed.contains(&name) {
+                absent.push((name, entry));
+            }
+        }
+        Ok(absent)
     }
 }
 

@@ -42,10 +42,14 @@ fn the_beginning_of_a_file_makes_way_for_the_whole() {
     let path = yard.archive().path_of(WALS[1].parse().unwrap());
     fs::write(&path, "0000").unwrap();
     let archive = yard.archive();
-    let has = |wal: &str| archive.open().unwrap().has(wal.parse().unwrap(), &came(&yard, wal).entry).unwrap();
-    assert!(has(WALS[0]) && !has(WALS[1]) && !has(WALS[3]));
+    let absent = || {
+        let told = WALS.iter().map(|wal| (wal.parse().unwrap(), came(&yard, wal).entry)).collect();
+        let absent = archive.open().unwrap().absent(told).unwrap();
+        absent.into_iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(absent(), [WALS[1], WALS[3]]);
     take(&yard, &WALS[1..2]).unwrap();
-    assert!(has(WALS[1]));
+    assert_eq!(absent(), WALS[3..]);
     assert_eq!(yard.listed(), WALS[..3]);
 }
 
