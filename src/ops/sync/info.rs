@@ -34,7 +34,7 @@ pub fn answer(
     version: &str,
 ) -> Result<(SyncInfo, impl Iterator<Item = Result<Value, Error>> + use<>), Error> {
     let archive = server.archive();
-    let (extent, first) = {
+    let (extent, tail) = {
         let mut open = archive.open()?;
         let extent = open.extent()?;
         if let (Some(extent), Some(last_wal)) = (&extent, request.last_wal) {
@@ -53,7 +53,7 @@ pub fn answer(
     }
     let available: Vec<_> = loaded.backups.into_iter().filter(|backup| backup.is_available()).collect();
     let oldest_wal = available.iter().filter_map(|backup| backup.begin_wal).min().map(|wal| wal.to_string());
-    let pages = match (first, &extent) {
+    let pages = match (tail, &extent) {
         // The position says which lines the other has seen, whatever their names are: a file that came late, too.
         (Some(tail), _) => Pages { archive, ready: tail.into(), next: None, to: String::new() },
         (None, None) => Pages { archive, ready: VecDeque::new(), next: None, to: String::new() },
@@ -75,7 +75,7 @@ pub fn answer(
     Ok((info, pages))
 }
 
-/// Barman's words, which a passive node of it looks for in vain: to ask for everything then, the exit code is enough.
+/// Fails when the archive does not reach the file, in Barman's words; the other node then asks for everything.
 fn ensure_within(last_wal: &str, extent: &Extent) -> Result<(), Error> {
     if last_wal < extent.first.as_str() {
         let first = &extent.first;

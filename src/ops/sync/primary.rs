@@ -1,13 +1,13 @@
 //! Asking the primary.
 
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::ensure_passive;
 use super::last_synced::LastSynced;
 use super::primary_info::PrimaryInfo;
 use crate::ops::{Error, Server};
-use crate::sys::fs::{self, PathContext};
+use crate::sys::fs::{self, File, PathContext};
 use crate::transfer::ssh;
 
 /// The exit code of a `sync-info` that does not know the file we name.
@@ -34,11 +34,9 @@ fn fetch(server: &Server<'_>, since: Option<LastSynced>, path: &Path) -> Result<
     files.remove_file_if_exists(path)?;
     // A primary in Python tells its passwords, too.
     let file = files.create_new(path, 0o600)?;
-    let since = since.map(|since| (since.name.to_string(), Some(since.position)));
-    ask(server, since.as_ref().map(|(name, position)| (name.as_str(), *position)), || {
-        files.set_len(&file, 0, path)?;
-        Ok(files.writer(&file, path))
-    })?;
+    let last_wal = since.map(|since| since.name.to_string());
+    let since = last_wal.as_deref().zip(since.map(|since| Some(since.position)));
+    ask(server, since, || emptied(server, &file, path))?;
     Ok(files.sync(&file, path)?)
 }
 
@@ -53,13 +51,18 @@ pub fn relay(
     let files = &server.context.files;
     // Whether it is an answer at all is known at its end.
     let (file, path) = files.scratch()?;
-    ask(server, last_wal.map(|name| (name, last_position)), || {
-        files.set_len(&file, 0, &path)?;
-        Ok(files.writer(&file, &path))
-    })?;
-    let mut answer = file;
-    io::Seek::rewind(&mut answer).at("read", &path)?;
+    ask(server, last_wal.map(|name| (name, last_position)), || emptied(server, &file, &path))?;
+    let mut answer = &file;
+    answer.rewind().at("read", &path)?;
     io::copy(&mut answer, out).and_then(|_| out.flush()).map_err(Error::Output)
+}
+
+/// The open file `file`, of which nothing is left, to be written from its beginning.
+fn emptied<'a>(server: &'a Server<'_>, file: &'a File, path: &'a Path) -> Result<fs::Writer<'a>, fs::Error> {
+    let (files, mut position) = (&server.context.files, file);
+    files.set_len(file, 0, path)?;
+    position.rewind().at("write", path)?;
+    Ok(files.writer(file, path))
 }
 
 /// Runs `sync-info` there, its answer going to what `out` opens. When the primary does not know where we are, as after a

@@ -196,7 +196,7 @@ impl<'a> Copier<'a> {
         let file = self.staging.join(name.relative_path());
         let bytes = self.server.context.files.symlink_metadata(&file)?.map(|found| found.len());
         match bytes {
-            Some(bytes) if bytes == entry.size => Ok(Addition { name, file, entry }),
+            Some(bytes) if bytes == entry.size => self.harmless(Addition { name, file, entry }),
             found => Err(Error::refused(format!(
                 "the primary node lists WAL file {name} with {} bytes, and has {}. Nothing from it on is copied\nHINT: If \
                  the file is lost there, 'barman rebuild-xlogdb {}' on the primary node takes it off the list.",
@@ -205,6 +205,22 @@ impl<'a> Copier<'a> {
                 self.server.name(),
             ))),
         }
+    }
+}
+
+impl Copier<'_> {
+    /// The file, unless another one here would be lost for it.
+    fn harmless(&self, came: Addition) -> Result<Addition, Error> {
+        if self.archive.can_take(&came)? {
+            return Ok(came);
+        }
+        let (name, here) = (came.name, self.archive.path_of(came.name));
+        Err(Error::refused(format!(
+            "WAL file {name} is here, and is not the one that the primary node has. Nothing from it on is copied\nHINT: \
+             Were both nodes written to by a PostgreSQL? Compare '{}' with '{}'; if the one here is wrong, move it away.",
+            here.display(),
+            came.file.display(),
+        )))
     }
 }
 

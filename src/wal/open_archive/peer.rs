@@ -1,13 +1,30 @@
 //! What another node is told of the list, and takes of it.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 
-use super::{Addition, OpenArchive, Publication};
-use crate::sys::fs;
+use super::{Addition, OpenArchive, Present, Publication};
+use crate::codec::same_bytes;
+use crate::sys::fs::{self, PathContext};
 use crate::types::WalName;
+use crate::wal::archive::Archive;
 use crate::wal::error::Error;
 use crate::wal::names::NameRange;
 use crate::wal::xlogdb::XlogDbEntry;
+
+impl Archive {
+    /// Whether the archive loses nothing when a file of another node takes the place of what has its name: nothing, the
+    /// same content, or the beginning of it, as a copy leaves that was killed.
+    pub fn can_take(&self, addition: &Addition) -> Result<bool, Error> {
+        if self.compare(addition)? != Present::Different {
+            return Ok(true);
+        }
+        let (path, theirs) = (self.path_of(addition.name), self.files.open(&addition.file)?);
+        let ours = self.files.open(&path)?;
+        let len = ours.metadata().at("examine", &path)?.len();
+        Ok(len < addition.entry.size && same_bytes(ours, theirs.take(len)).at("compare", &path)?)
+    }
+}
 
 /// The ends of a list that has lines.
 #[derive(Debug, Clone, PartialEq, Eq)]

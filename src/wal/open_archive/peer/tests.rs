@@ -40,8 +40,13 @@ fn the_beginning_of_a_file_makes_way_for_the_whole() {
     let yard = Yard::new(None);
     take(&yard, &WALS[..3]).unwrap();
     let path = yard.archive().path_of(WALS[1].parse().unwrap());
-    fs::write(&path, "0000").unwrap();
     let archive = yard.archive();
+    for (content, can_take) in [("0000", true), (WALS[1], true), ("1111", false), (WALS[2], false)] {
+        fs::write(&path, content).unwrap();
+        assert_eq!(archive.can_take(&came(&yard, WALS[1])).unwrap(), can_take, "{content}");
+    }
+    assert!(archive.can_take(&came(&yard, WALS[3])).unwrap());
+    fs::write(&path, "0000").unwrap();
     let absent = || {
         let told = WALS.iter().map(|wal| (wal.parse().unwrap(), came(&yard, wal).entry)).collect();
         let absent = archive.open().unwrap().absent(told).unwrap();
