@@ -20,6 +20,7 @@ mod old_versions;
 mod passive;
 mod recovery;
 mod remote;
+mod tar;
 mod trouble;
 mod upkeep;
 mod wal_clients;

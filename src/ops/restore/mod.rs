@@ -6,17 +6,21 @@
 //! PostgreSQL refuses to start on, and a mark by which the same restore may be repeated.
 
 mod apply;
+mod archived;
 mod configuration;
 mod configuration_files;
 mod host;
+mod parallel;
 mod places;
 mod plan;
 mod recovery_conf;
 mod request;
 mod room;
+mod scratch;
 mod scripts;
 mod separation;
 mod settings;
+mod source;
 #[cfg(test)]
 mod tests;
 mod wal_plan;
@@ -32,6 +36,7 @@ use crate::types::{BackupId, HumanDuration};
 use crate::view::Restored;
 
 pub use request::{RestoreRequest, TypedTarget};
+pub use source::TypedStaging;
 
 use host::Host;
 use request::Chosen;

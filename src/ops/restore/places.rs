@@ -112,8 +112,6 @@ fn is_unfinished_restore(
         return Ok(false);
     }
     let Some(control) = host.read(&at(CONTROL_FILE))? else { return Ok(true) };
-    let (layout, id) = (server.layout(), &chosen.backup.id);
-    let data = layout.data_dir(id, server.catalog()?.directory_form(id));
-    let is_untouched = control == server.context.files.read(&data.join(CONTROL_FILE))?;
+    let is_untouched = Some(control) == chosen.source.read_control_file(&server.context)?;
     Ok(is_untouched && host.read(&at("postmaster.pid"))?.is_none())
 }
