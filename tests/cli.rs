@@ -730,6 +730,9 @@ fn help_needs_no_configuration() {
       show-servers            Show the settings of servers and what PostgreSQL tells about itself
       status                  Show the state of servers in short
       switch-wal              Make PostgreSQL finish its current WAL file
+      sync-backup             Copy a backup from the primary node
+      sync-info               Tell another node which backups and WAL there are
+      sync-wals               Copy WAL from the primary node
       terminate-process       Stop a process that works on a server
       verify-backup           Read all files of a backup and compare them with its manifest
       help                    Print this message or the help of the given subcommand(s)

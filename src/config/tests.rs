@@ -271,8 +271,12 @@ fn the_directories_of_a_server_are_those_barman_makes() {
 #[test]
 fn what_this_version_cannot_do_is_said() {
     assert_eq!(main_server("compression = custom\n").unsupported(), [""; 0]);
+    // How backups are taken is nothing to a node that only copies them.
+    let passive =
+        "primary_ssh_command = ssh x\nstreaming_archiver = on\nbackup_method = postgres\nencryption = gpg\n";
+    assert_eq!(main_server(passive).unsupported(), [""; 0]);
     for (text, word) in [
-        ("primary_ssh_command = ssh x\n", "primary_ssh_command"),
+        ("primary_ssh_command = ssh x\nwals_directory = gs://bucket\n", "wals_directory = gs://bucket"),
         ("streaming_archiver = on\n", "streaming_archiver = on"),
         ("backup_method = postgres\n", "backup_method = postgres"),
         ("backup_method = snapshot\n", "backup_method = snapshot"),

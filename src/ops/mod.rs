@@ -41,6 +41,7 @@ pub mod show_server;
 pub mod status;
 mod strategy;
 pub mod switch_wal;
+pub mod sync;
 mod time_limit;
 pub mod verify_backup;
 pub mod wal_client;

@@ -17,6 +17,7 @@ mod hooks;
 mod interop;
 mod interrupted;
 mod old_versions;
+mod passive;
 mod recovery;
 mod remote;
 mod restore_kinds;

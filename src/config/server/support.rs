@@ -10,8 +10,12 @@ impl ServerConfig {
         let mut lacks =
             |sentence: String| missing.push(format!("{sentence} is not supported by this version"));
 
+        for (option, address) in self.object_stores() {
+            lacks(format!("an object store ({option} = {address})"));
+        }
+        // A passive node copies what there is, however it was made.
         if self.is_passive() {
-            lacks("a passive node (primary_ssh_command)".to_owned());
+            return missing;
         }
         if self.streaming_archiver() {
             lacks("receiving WAL from PostgreSQL (streaming_archiver = on)".to_owned());
@@ -19,9 +23,6 @@ impl ServerConfig {
         match self.backup_method() {
             BackupMethod::Rsync | BackupMethod::LocalRsync => {}
             other => lacks(format!("backup_method = {}", other.as_str())),
-        }
-        for (option, address) in self.object_stores() {
-            lacks(format!("an object store ({option} = {address})"));
         }
         if self.encryption().is_some() {
             lacks("encryption (encryption = gpg)".to_owned());

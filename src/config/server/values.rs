@@ -175,6 +175,11 @@ impl ServerConfig {
         self.text(key!("primary_ssh_command"))
     }
 
+    /// Whether the primary is told which configuration file to read.
+    pub fn forward_config_path(&self) -> bool {
+        self.flag(key!("forward_config_path"))
+    }
+
     /// Directories, with colons between them, to search for programs first.
     pub fn path_prefix(&self) -> Option<&str> {
         self.text(key!("path_prefix"))
