@@ -16,6 +16,7 @@ pub mod cron;
 pub mod delete;
 pub mod diagnose;
 mod disk_use;
+mod encryption;
 mod error;
 pub mod exchange;
 pub mod generate_manifest;

@@ -25,16 +25,13 @@ impl ServerConfig {
         for (option, address) in self.object_stores() {
             lacks(format!("an object store ({option} = {address})"));
         }
-        if self.encryption().is_some() {
-            lacks("encryption (encryption = gpg)".to_owned());
-        }
         missing
     }
 
     /// The options that a file sets and that have no effect in this version, beyond what
     /// [`ServerConfig::unsupported`] says.
     pub fn without_effect(&self) -> Vec<&'static str> {
-        let said = [key!("primary_ssh_command"), key!("streaming_archiver"), key!("encryption")];
+        let said = [key!("primary_ssh_command"), key!("streaming_archiver")];
         let later = Key::all().filter(|key| key.def().support == Support::Later && !said.contains(key));
         later.filter(|key| self.is_changed(*key)).map(Key::name).collect()
     }
