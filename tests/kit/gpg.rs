@@ -5,7 +5,27 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::program::{Outcome, PASSWORD, Program};
-use super::tools;
+use super::{Site, tools};
+
+/// Whose key tests encrypt for.
+pub const KEY: &str = "barman@example.com";
+
+/// Has the site encrypt for [`KEY`], which its keyring has, protected.
+pub fn encrypt(site: &mut Site) -> Keyring {
+    let keyring = Keyring::new(site.dir());
+    keyring.generate(KEY, true, "never");
+    site.set("encryption", "gpg");
+    site.set("encryption_key_id", KEY);
+    tell_passphrase(site, PASSWORD);
+    keyring
+}
+
+/// Has the site open its key with `passphrase`.
+pub fn tell_passphrase(site: &mut Site, passphrase: &str) {
+    let path = site.dir().join("passphrase");
+    fs::write(&path, format!("{passphrase}\n")).unwrap();
+    site.set("encryption_passphrase_command", &format!("cat {}", path.display()));
+}
 
 /// `~/.gnupg` of somebody. No agent outlives it.
 pub struct Keyring {
