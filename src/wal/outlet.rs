@@ -124,23 +124,9 @@ impl Found<'_> {
     /// Also when a segment is shorter or longer than it says itself; part of it has been written then.
     pub fn send(self, form: Form, out: &mut dyn Write, target: &Path) -> Result<u64, Error> {
         let mut out = out;
-        let (codecs, server) = (&self.archive.codecs, self.archive.server_name());
-        let closed = |source| Error::Decode { server: server.clone(), path: self.path.clone(), source };
-        // Nobody but the archive has a use for its encryption.
-        let mut stream = codecs.decrypt(self.file).map_err(closed)?;
-        let head =
-            read_head(&mut stream, codecs.detector().wanted_bytes()).map_err(|error| closed(error.into()))?;
-        let compression = match self.origin {
-            Origin::Incoming => codecs.detector().detect(&head),
-            Origin::Archived => codecs.detector().detect_archived(&head),
-        };
-        let stream: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(stream));
-        let is_as_wanted = form.is(compression);
-        let stream =
-            if is_as_wanted { stream } else { codecs.decode(stream, self.origin).map_err(closed)? };
-        let content = Content::new(stream, server.clone(), self.path.clone());
-        let content =
-            if self.segment.is_some() && !is_as_wanted { content.expecting_what_it_says()? } else { content };
+        let is_segment = self.segment.is_some();
+        let (content, is_as_wanted) = self.open(form)?;
+        let content = if is_segment && !is_as_wanted { content.expecting_what_it_says()? } else { content };
         let bytes = match form {
             Form::Compressed(format) if !is_as_wanted => {
                 let mut encoder = Encoder::new(&mut out, format, Level::default()).at("write", target)?;
@@ -152,6 +138,30 @@ impl Found<'_> {
         };
         out.flush().at("write", target)?;
         Ok(bytes)
+    }
+
+    /// What the file holds, and whether it is compressed as it is wanted.
+    fn open(self, form: Form) -> Result<(Content, bool), Error> {
+        let (archive, codecs) = (self.archive, &self.archive.codecs);
+        if form == Form::Plain {
+            return Ok((archive.decoded_open(self.file, &self.path, self.origin)?, false));
+        }
+        let failed = |source| archive.undecoded(&self.path, source);
+        // Nobody but the archive has a use for its encryption.
+        let mut stream = codecs.decrypt(self.file).map_err(failed)?;
+        let head = read_head(&mut stream, codecs.detector().wanted_bytes());
+        let head = head.map_err(|error| failed(error.into()))?;
+        let compression = match self.origin {
+            Origin::Incoming => codecs.detector().detect(&head),
+            Origin::Archived => codecs.detector().detect_archived(&head),
+        };
+        let whole = Cursor::new(head).chain(stream);
+        let is_as_wanted = form.is(compression);
+        let stream = match is_as_wanted {
+            true => Box::new(whole),
+            false => codecs.decode(whole, self.origin).map_err(failed)?,
+        };
+        Ok((Content::new(stream, archive.server_name(), self.path.clone()), is_as_wanted))
     }
 }
 
