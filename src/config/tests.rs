@@ -287,9 +287,10 @@ fn what_this_version_cannot_do_is_said() {
 
 #[test]
 fn options_without_an_engine_are_named_when_they_would_matter() {
-    let server =
-        main_server("staging_path = /x\nautogenerate_manifest = off\nslot_name = a\ncreate_slot = manual\n");
-    assert_eq!(server.without_effect(), ["slot_name", "staging_path"]);
+    let server = main_server(
+        "slot_name = a\nautogenerate_manifest = off\ncombine_mode = link\ncreate_slot = manual\n",
+    );
+    assert_eq!(server.without_effect(), ["combine_mode", "slot_name"]);
 }
 
 #[test]
@@ -307,7 +308,8 @@ fn former_names_of_options_still_count() {
     let server = main_server("snapshot_gcp_project = old\nsnapshot_zone = old\ngcp_zone = new\n");
     assert_eq!((server.gcp_project(), server.gcp_zone()), (Some("old"), Some("new")));
 
-    let staged = |text: &str, step| main_server(text).staging(step).map(|s| (s.path, s.location));
+    let staged =
+        |text: &str, step| main_server(text).staging_options().of(step).map(|s| (s.path, s.location));
     let at = |path: &str, location| Ok((path.into(), location));
     let [local, remote] = [StagingLocation::Local, StagingLocation::Remote];
     assert_eq!(staged("", StagingStep::Combine), at("/tmp", local));

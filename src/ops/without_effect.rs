@@ -13,7 +13,7 @@ impl Task {
     /// The options that change how it is done.
     fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Restore => &["recovery_options", "staging_path", "staging_location"],
+            Self::Restore => &["recovery_options"],
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 
 use crate::types::PgVersion;
 
@@ -89,6 +90,17 @@ impl Filters {
         self
     }
 
+    /// Whether the path `name` is left out by an anchored pattern (`/name`, `/name/*`) without other wildcards.
+    pub fn exclude_anchored(&self, name: &Path) -> bool {
+        self.exclude.iter().any(|pattern| {
+            let Some(pattern) = pattern.as_bytes().strip_prefix(b"/") else { return false };
+            match pattern.strip_suffix(b"/*") {
+                Some(dir) => name.parent().is_some_and(|parent| parent.starts_with(OsStr::from_bytes(dir))),
+                None => name.starts_with(OsStr::from_bytes(pattern)),
+            }
+        })
+    }
+
     /// Whether everything in the directory `name` is excluded by a pattern made for it (`/pg_wal/*`).
     pub(super) fn empties(&self, name: &[u8]) -> bool {
         self.exclude.iter().any(|pattern| {
@@ -151,6 +163,19 @@ mod tests {
     fn a_protected_path_is_no_pattern() {
         let filters = Filters::default().protecting("a*[b]").protecting(r"c\d");
         assert_eq!(filters.protect, [r"/a\*\[b]", r"/c\d"]);
+    }
+
+    #[test]
+    fn what_a_restore_leaves_out_is_known_without_rsync() {
+        let filters = Filters::restore_of_pgdata();
+        for name in
+            ["pg_wal/0", "pg_wal/archive_status", "pg_wal/a/b", "log/x", "recovery.signal", "tablespace_map"]
+        {
+            assert!(filters.exclude_anchored(Path::new(name)), "{name}");
+        }
+        for name in ["pg_wal", "log", "base/log/x", "base/1/recovery.conf", "logs/x", "recovery.conf.old"] {
+            assert!(!filters.exclude_anchored(Path::new(name)), "{name}");
+        }
     }
 
     #[test]

@@ -5,8 +5,8 @@ use clap::ValueEnum;
 use super::copy_options::CopyOptions;
 use super::selection::{self, BackupArgs, Reaction};
 use crate::cli::app::App;
-use crate::config::ServerConfig;
-use crate::ops::restore::{self, RestoreRequest, TypedTarget};
+use crate::config::{ServerConfig, StagingLocation};
+use crate::ops::restore::{self, RestoreRequest, TypedStaging, TypedTarget};
 use crate::ops::{self, CopySettings};
 use crate::types::{Lsn, TargetAction, TargetTimeline, Timeline};
 
@@ -97,8 +97,31 @@ pub struct Args {
     #[arg(long, overrides_with = "network_compression")]
     no_network_compression: bool,
 
+    /// Directory of this host in which archives are unpacked before their files are copied to another host
+    #[arg(long, value_name = "PATH")]
+    staging_path: Option<PathBuf>,
+
+    /// Host of the staging path; with 'remote' archives are unpacked on their way, and nothing is staged
+    #[arg(long, value_enum, value_name = "LOCATION")]
+    staging_location: Option<Location>,
+
+    /// Deprecated: the same as --staging-path, for archives
+    #[arg(long, value_name = "PATH")]
+    recovery_staging_path: Option<PathBuf>,
+
+    /// Deprecated: the same as --staging-path, for encrypted and incremental backups
+    #[arg(long, value_name = "PATH")]
+    local_staging_path: Option<PathBuf>,
+
     #[command(flatten)]
     copy: CopyOptions,
+}
+
+/// The values of `--staging-location`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Location {
+    Local,
+    Remote,
 }
 
 /// The values of `--target-action`.
@@ -120,12 +143,25 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
             action: args.target_action.map(Action::meaning),
             tablespaces: args.tablespace.clone(),
             remote_ssh_command: args.remote_ssh_command.clone(),
+            staging: staging(args),
             copy: copy_settings(args, config)?,
         };
         let restored = restore::run(&app.server(config), &request)?;
         app.terminal.answer(&restored);
     }
     Ok(())
+}
+
+fn staging(args: &Args) -> TypedStaging {
+    TypedStaging {
+        path: args.staging_path.clone(),
+        location: args.staging_location.map(|location| match location {
+            Location::Local => StagingLocation::Local,
+            Location::Remote => StagingLocation::Remote,
+        }),
+        unpack_path: args.recovery_staging_path.clone(),
+        combine_path: args.local_staging_path.clone(),
+    }
 }
 
 fn copy_settings(args: &Args, config: &ServerConfig) -> Result<CopySettings, ops::Error> {

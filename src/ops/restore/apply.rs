@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::archived::{self, Delivery, Scratch};
 use super::configuration::{self, Edited, Outcome};
 use super::host::{Change, Host, NewFile, Place};
 use super::plan::RestorePlan;
 use super::request::Chosen;
-use crate::catalog::DirectoryForm;
+use super::source::{Source, Trees};
+use crate::catalog::{BackupArchive, Part};
 use crate::ops::{CopySettings, Error, Server};
 use crate::transfer::smart_copy::{CopyItem, SmartCopy};
 use crate::transfer::{Endpoint, Filters};
@@ -25,11 +27,10 @@ pub fn apply(
     plan: &RestorePlan,
     copy: &CopySettings,
 ) -> Result<Outcome, Error> {
-    let form = server.catalog()?.directory_form(&plan.chosen.backup.id);
-    let restore = Restore { server, host, plan, destination: &plan.chosen.destination, form };
+    let restore = Restore { server, host, plan, destination: &plan.chosen.destination, copy };
     restore.claim_destination()?;
     server.info("Copying the base backup.");
-    restore.copy_data(copy)?;
+    let kept = restore.bring_data()?;
     restore.link_tablespaces()?;
     server.info("Copying required WAL segments.");
     restore.provide_wal()?;
@@ -37,8 +38,8 @@ pub fn apply(
         server.info("Generating recovery configuration");
     }
     server.info("Identify dangerous settings in destination directory.");
-    let outcome = restore.write_configuration()?;
-    restore.finish()?;
+    let outcome = restore.write_configuration(kept.data())?;
+    restore.finish(kept.data())?;
     Ok(outcome)
 }
 
@@ -47,7 +48,24 @@ struct Restore<'a> {
     host: &'a dyn Host,
     plan: &'a RestorePlan,
     destination: &'a Path,
-    form: DirectoryForm,
+    copy: &'a CopySettings,
+}
+
+/// What the files of the destination that come last are made of.
+enum Kept<'a> {
+    /// The data directory of the backup.
+    Backup(&'a Path),
+    /// What was kept of an archive, or all that was in it.
+    Scratch { data: PathBuf, _scratch: Scratch },
+}
+
+impl Kept<'_> {
+    fn data(&self) -> &Path {
+        match self {
+            Self::Backup(data) => data,
+            Self::Scratch { data, .. } => data,
+        }
+    }
 }
 
 impl Restore<'_> {
@@ -63,27 +81,56 @@ impl Restore<'_> {
         if is_new { Ok(()) } else { self.host.change(&[Change::Remove(control)]) }
     }
 
-    /// The data directory of the backup.
-    fn data_dir(&self) -> PathBuf {
-        self.server.layout().data_dir(&self.plan.chosen.backup.id, self.form)
+    /// Brings all but `pg_control`, without which PostgreSQL does not start.
+    fn bring_data(&self) -> Result<Kept<'_>, Error> {
+        let (archives, staging_path) = match &self.plan.chosen.source {
+            Source::Trees(trees) => {
+                self.copy_trees(trees)?;
+                return Ok(Kept::Backup(&trees.data));
+            }
+            Source::Archives { archives, staging_path } => (archives, staging_path.as_deref()),
+        };
+        let backup = &self.plan.chosen.backup;
+        let scratch = Scratch::create(self.server, staging_path.unwrap_or(Path::new("/tmp")), &backup.id)?;
+        if staging_path.is_some() {
+            let trees = archived::stage(self.server, (backup, archives), &scratch, self.copy)?;
+            self.copy_trees(&trees)?;
+            return Ok(Kept::Scratch { data: trees.data, _scratch: scratch });
+        }
+        let aside = scratch.dir().to_owned();
+        let deliveries: Vec<Delivery<'_>> =
+            archives.iter().filter_map(|archive| self.delivery_of(archive)).collect();
+        archived::deliver(self.server, self.host, &deliveries, &aside, self.copy)?;
+        Ok(Kept::Scratch { data: aside, _scratch: scratch })
     }
 
-    /// Copies all but `pg_control`, without which PostgreSQL does not start.
-    fn copy_data(&self, settings: &CopySettings) -> Result<(), Error> {
-        let (layout, Chosen { backup, .. }) = (self.server.layout(), &self.plan.chosen);
-        let places = backup.tablespaces.iter().zip(&self.plan.chosen.tablespace_locations);
-        let tablespaces = places.map(|(tablespace, location)| CopyItem {
+    /// Where the files of an archive go.
+    fn delivery_of<'a>(&'a self, archive: &'a BackupArchive) -> Option<Delivery<'a>> {
+        let Chosen { backup, tablespace_locations, .. } = &self.plan.chosen;
+        let (place, bandwidth_limit) = match archive.part {
+            Part::Data => (self.destination, self.copy.bandwidth_limit),
+            Part::Tablespace(oid) => {
+                let at = backup.tablespaces.iter().position(|known| known.oid == oid)?;
+                let limit = self.copy.limit_of_tablespace(&backup.tablespaces[at].name);
+                (tablespace_locations[at].as_path(), limit)
+            }
+        };
+        Some(Delivery { archive, place, bandwidth_limit })
+    }
+
+    fn copy_trees(&self, trees: &Trees) -> Result<(), Error> {
+        let settings = self.copy;
+        let backup = &self.plan.chosen.backup;
+        let places =
+            trees.tablespaces.iter().zip(&backup.tablespaces).zip(&self.plan.chosen.tablespace_locations);
+        let tablespaces = places.map(|((source, tablespace), location)| CopyItem {
             bandwidth_limit: settings.limit_of_tablespace(&tablespace.name),
-            ..CopyItem::tree(
-                &tablespace.name,
-                layout.tablespace_dir(&backup.id, tablespace.oid, self.form),
-                location,
-            )
+            ..CopyItem::tree(&tablespace.name, source, location)
         });
         let data = CopyItem {
             filters: self.data_filters(),
             bandwidth_limit: settings.bandwidth_limit,
-            ..CopyItem::tree("pgdata", self.data_dir(), self.destination)
+            ..CopyItem::tree("pgdata", &trees.data, self.destination)
         };
         let mut items = Vec::new();
         for (item, place) in std::iter::once(data).chain(tablespaces).zip(&self.plan.places.all) {
@@ -167,9 +214,9 @@ impl Restore<'_> {
 
     /// Writes the configuration and the record of the backup, and moves the manifest, which no longer fits a changed
     /// directory, away.
-    fn write_configuration(&self) -> Result<Outcome, Error> {
-        let (files, data, backup) = (&self.server.context.files, self.data_dir(), &self.plan.chosen.backup);
-        let (edited, outcome) = configuration::edit(files, &data, self.plan, &self.wal_directory())?;
+    fn write_configuration(&self, data: &Path) -> Result<Outcome, Error> {
+        let (files, backup) = (&self.server.context.files, &self.plan.chosen.backup);
+        let (edited, outcome) = configuration::edit(files, data, self.plan, &self.wal_directory())?;
         self.host.write(self.destination, edited.len() + 1, &|number| {
             let record = || NewFile::of(".barman-recover.info", 0o600, backup.to_text().into_bytes());
             Ok(edited.get(number).map_or_else(record, Edited::to_new_file))
@@ -181,10 +228,10 @@ impl Restore<'_> {
     }
 
     /// Everything is on disk before `pg_control` makes it a data directory, and that before the mark goes.
-    fn finish(&self) -> Result<(), Error> {
+    fn finish(&self, data: &Path) -> Result<(), Error> {
         let places: Vec<Change> = self.plan.chosen.places().map(|place| Change::Sync(place.into())).collect();
         self.host.change(&places)?;
-        let control = self.server.context.files.read(&self.data_dir().join(CONTROL_FILE))?;
+        let control = self.server.context.files.read(&data.join(CONTROL_FILE))?;
         self.host.replace(&self.destination.join(CONTROL_FILE), &control, 0o600)?;
         self.host.change(&[Change::Remove(self.destination.join(INCOMPLETE_MARK))])
     }

@@ -6,6 +6,7 @@
 //! PostgreSQL refuses to start on, and a mark by which the same restore may be repeated.
 
 mod apply;
+mod archived;
 mod configuration;
 mod configuration_files;
 mod host;
@@ -17,6 +18,7 @@ mod room;
 mod scripts;
 mod separation;
 mod settings;
+mod source;
 #[cfg(test)]
 mod tests;
 mod wal_plan;
@@ -32,6 +34,7 @@ use crate::types::{BackupId, HumanDuration};
 use crate::view::Restored;
 
 pub use request::{RestoreRequest, TypedTarget};
+pub use source::TypedStaging;
 
 use host::Host;
 use request::Chosen;

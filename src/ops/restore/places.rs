@@ -112,8 +112,8 @@ fn is_unfinished_restore(
         return Ok(false);
     }
     let Some(control) = host.read(&at(CONTROL_FILE))? else { return Ok(true) };
-    let (layout, id) = (server.layout(), &chosen.backup.id);
-    let data = layout.data_dir(id, server.catalog()?.directory_form(id));
+    // What an archive has is not looked for in it.
+    let Some(data) = chosen.source.data_dir() else { return Ok(false) };
     let is_untouched = control == server.context.files.read(&data.join(CONTROL_FILE))?;
     Ok(is_untouched && host.read(&at("postmaster.pid"))?.is_none())
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::host::Host;
-use crate::catalog::BackupInfo;
+use super::source::{Source, TypedStaging};
+use crate::catalog::{BackupInfo, Chains};
 use crate::ops::{CopySettings, Error, Server};
 use crate::types::{BackupId, Lsn, TargetAction, TargetTimeline};
 
@@ -26,6 +27,8 @@ pub struct RestoreRequest {
     pub tablespaces: Vec<String>,
     /// What reaches the host to restore on; this one when nothing is said.
     pub remote_ssh_command: Option<String>,
+    /// What is said about room for files on their way.
+    pub staging: TypedStaging,
     /// How files are copied.
     pub copy: CopySettings,
 }
@@ -50,6 +53,8 @@ pub struct Chosen {
     pub destination: PathBuf,
     /// The new place of each tablespace, in the order of the backup's list.
     pub tablespace_locations: Vec<PathBuf>,
+    /// Where the files come from.
+    pub source: Source,
 }
 
 /// Finds the backup that is meant.
@@ -68,7 +73,9 @@ pub fn choose(
     id: &BackupId,
 ) -> Result<Chosen, Error> {
     let backup = server.catalog()?.resolve(id.as_str())?.clone();
+    request.staging.ensure_sound(request.remote_ssh_command.is_some())?;
     refuse_unrestorable(server, request, &backup)?;
+    let source = Source::find(server, host, request, &backup)?;
     if request.destination.to_string_lossy().contains(':') {
         return Err(Error::refused(
             "The destination directory parameter cannot contain the ':' character\n\
@@ -79,7 +86,7 @@ pub fn choose(
     let destination = absolute(host, &request.destination)?;
     let tablespace_locations =
         relocated.iter().map(|location| absolute(host, location)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Chosen { backup, destination, tablespace_locations })
+    Ok(Chosen { backup, destination, tablespace_locations, source })
 }
 
 fn refuse_unrestorable(
@@ -93,10 +100,11 @@ fn refuse_unrestorable(
     if !backup.is_available() {
         return Err(Error::refused(refusal("backup status is not DONE")));
     }
+    if backup.is_incremental() {
+        return Err(Error::refused(refusal(&advice_on_incremental(server, backup)?)));
+    }
     let unsupported = [
         (backup.encryption.as_deref().is_some_and(|kind| kind != "None"), "encrypted"),
-        (backup.compression.is_some(), "stored as tar archives"),
-        (backup.is_incremental(), "an incremental backup"),
         (backup.snapshots_info.is_some(), "a set of disk snapshots"),
     ];
     match unsupported.iter().find(|(is_so, _)| *is_so) {
@@ -105,6 +113,21 @@ fn refuse_unrestorable(
         )))),
         None => Ok(()),
     }
+}
+
+/// What can be done about a backup that holds only what changed since another one.
+fn advice_on_incremental(server: &Server<'_>, backup: &BackupInfo) -> Result<String, Error> {
+    let catalog = server.catalog()?;
+    let loaded = catalog.load();
+    let root = Chains::of(&loaded.backups).ancestors(&backup.id).last();
+    let instead = root.filter(|root| loaded.backups.iter().any(|known| known.id == **root));
+    let instead = instead.map_or_else(
+        || "restore a full backup".to_owned(),
+        |root| format!("restore the full backup {root} that it is based on, which reaches every moment after its end by WAL"),
+    );
+    Ok(format!(
+        "it is an incremental backup, which this version does not put together yet; {instead}, or use the Python Barman"
+    ))
 }
 
 /// The place of each tablespace: where it was, unless a rule says otherwise.

@@ -51,9 +51,11 @@ fn is_taken(server: &Server<'_>, chosen: &Chosen, relative: &Path) -> Result<boo
     if OWN_DIRECTORIES.iter().any(|own| first == *own) {
         return Ok(true);
     }
-    let (files, id) = (&server.context.files, &chosen.backup.id);
-    let data = server.layout().data_dir(id, server.catalog()?.directory_form(id));
+    let files = &server.context.files;
     let is_own = first == "base" || first == "global" || first.as_encoded_bytes().starts_with(b"pg_");
+    // Of what is in archives, names of PostgreSQL's own are taken for there; and it leaves the directories of
+    // tablespaces out of the archive of the directory that they lie in.
+    let Some(data) = chosen.source.data_dir() else { return Ok(is_own) };
     if is_own {
         return Ok(files.exists(&data.join(first))?);
     }

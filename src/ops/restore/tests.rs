@@ -93,6 +93,7 @@ impl Site {
 
     fn request(&self, to: &str, tablespaces: &[&str]) -> RestoreRequest {
         RestoreRequest {
+            staging: TypedStaging::default(),
             backup: ID.into(),
             destination: self.path(to),
             targets: vec![TypedTarget::Immediate],

@@ -9,12 +9,14 @@ mod script;
 mod send;
 mod survey;
 mod tar;
+mod unpack;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 pub use send::{NewFile, OpenFile};
 pub use survey::{Place, Room, Survey, real_place};
+pub use unpack::{EachMember, TakeMember};
 
 use super::{Endpoint, Retry, SshCommand, ssh};
 use crate::sys::fs::temporary_beside;

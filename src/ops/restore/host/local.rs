@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use super::{Change, Host, NewFile, OpenFile, Place, Room, Survey, unreadable};
+use super::{Change, EachMember, Host, NewFile, OpenFile, Place, Room, Survey, unreadable};
 use crate::ops::{Error, disk_use};
 use crate::sys::fs::PathContext;
 use crate::sys::{Context, env, fs, user};
@@ -77,6 +77,10 @@ impl Host for LocalHost<'_> {
             }
         });
         failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+
+    fn unpack(&self, dir: &Path, _: u32, members: &EachMember<'_, Error>) -> Result<(), Error> {
+        super::unpack(self.context, dir, members)
     }
 }
 

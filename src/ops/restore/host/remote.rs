@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use super::{Change, Host, OpenFile, Survey, unreadable};
+use super::{Change, EachMember, Host, OpenFile, Survey, unreadable};
 use crate::ops::Error;
 use crate::sys::fs;
 use crate::transfer::remote::{self, RemoteHost};
@@ -50,6 +50,10 @@ impl Host for OtherHost {
             Error::Remote(remote::Error::Source(fs::Error { path, source, .. })) => unreadable(source, &path),
             other => other,
         })
+    }
+
+    fn unpack(&self, dir: &Path, limit: u32, members: &EachMember<'_, Error>) -> Result<(), Error> {
+        RemoteHost { bandwidth_limit: limit, ..self.0.clone() }.unpack_members(dir, members)
     }
 }
 
