@@ -61,6 +61,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the person, who works as `user`, can do about an encryption.
+    pub fn encryption_hint(&self, user: &str) -> Option<String> {
+        match self {
+            Self::Encrypted => Some(format!(
+                "Please set 'encryption_passphrase_command' in the configuration of the server to a command that prints the \
+                 passphrase of the private key (any word, when the key has none), and see that the keyring of user \
+                 '{user}' has that key."
+            )),
+            Self::Gpg(fault) => Some(fault.hint(user)),
+            Self::NoFilter { .. } | Self::Filter(_) | Self::Io(_) => None,
+        }
+    }
+
     /// Whether it is the encryption of a file that keeps us from looking into it.
     pub fn is_closed(&self) -> bool {
         matches!(self, Self::Encrypted | Self::Gpg(_))

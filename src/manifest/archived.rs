@@ -73,7 +73,7 @@ pub fn generate_archived(
                     return Ok(());
                 }
                 let (bytes, modified) = (member.bytes, i64::try_from(member.modified_secs).unwrap_or(0));
-                let checksum = checksum_of(member, Algorithm::Sha256, &mut chunk, tree.cancel());
+                let checksum = checksum_of(member.content, Algorithm::Sha256, &mut chunk, tree.cancel());
                 let checksum = checksum.map_err(|source| fs::Error {
                     action: "read",
                     path: archive.path.clone(),
@@ -87,7 +87,7 @@ pub fn generate_archived(
 }
 
 fn checksum_of(
-    member: Member<'_>,
+    content: &mut dyn Read,
     algorithm: Algorithm,
     chunk: &mut [u8],
     cancel: &Cancel,
@@ -95,7 +95,7 @@ fn checksum_of(
     let mut sum = Checksum::new(algorithm);
     loop {
         cancel.check().map_err(io::Error::other)?;
-        match member.content.read(chunk) {
+        match content.read(chunk) {
             Ok(0) => return Ok(sum.finish()),
             Ok(count) => sum.update(&chunk[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -232,10 +232,10 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn read(&self, archive: &Archived<'_>) -> Result<Found, Error> {
         let (mut verdict, mut chunk) = (Verdict::default(), vec![0; CHUNK_BYTES]);
-        let read = archive.for_each(|name, member| {
+        let read = archive.for_each(|name, mut member| {
             self.cancel.check()?;
             let bytes = member.bytes;
-            verdict.add(self.judge(archive, name, member, &mut chunk)?);
+            verdict.add(self.judge(archive, name, &mut member, &mut chunk)?);
             let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
             self.events.progress(Progress { phase: "reading files", bytes, total_bytes: None });
             Ok(())
@@ -253,7 +253,7 @@ impl Reading<'_> {
         &self,
         archive: &Archived<'_>,
         name: PathBuf,
-        member: Member<'_>,
+        member: &mut Member<'_>,
         chunk: &mut [u8],
     ) -> Result<Option<Problem>, Error> {
         let place = || Place::Archive(archive.name());
@@ -273,7 +273,7 @@ impl Reading<'_> {
         if known.algorithm == Algorithm::None {
             return Ok(None);
         }
-        let checksum = checksum_of(member, known.algorithm, chunk, self.cancel);
+        let checksum = checksum_of(member.content, known.algorithm, chunk, self.cancel);
         let checksum =
             checksum.map_err(|source| fs::Error { action: "read", path: archive.path.clone(), source })?;
         let is_same = digest(checksum.as_bytes()) == known.checksum;

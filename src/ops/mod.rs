@@ -6,7 +6,7 @@
 
 pub mod archive_wal;
 pub mod backup;
-mod backup_archives;
+pub mod backup_archives;
 pub mod check;
 pub mod check_backup;
 pub mod check_wal_archive;

@@ -169,16 +169,14 @@ impl Error {
                 path.display()
             )),
             Self::Encrypt { path, source, .. } => {
-                let remedy = match source {
-                    codec::Error::Gpg(fault) => format!("{} ", fault.hint(&user::current())),
-                    _ => String::new(),
-                };
+                let remedy = source.encryption_hint(&user::current());
+                let remedy = remedy.map(|remedy| remedy + " ").unwrap_or_default();
                 Some(format!(
                     "{remedy}Nothing is lost: '{}' and the files after it wait for the next run of archive-wal.",
                     path.display()
                 ))
             }
-            Self::Decode { server, path, source } => Some(undecoded(server, path, source)),
+            Self::Decode { path, source, .. } => Some(undecoded(path, source)),
             Self::WrongLength { path, .. } => Some(format!(
                 "Compare '{}' with another copy of it. If a filter of yours has compressed it, set \
                  'custom_decompression_filter'.",
@@ -203,18 +201,14 @@ fn broken_off(path: &Path) -> String {
     )
 }
 
-fn undecoded(server: &str, path: &Path, reason: &codec::Error) -> String {
+fn undecoded(path: &Path, reason: &codec::Error) -> String {
     match reason {
         codec::Error::NoFilter { option } => format!(
             "A filter of yours has made this file: set '{option}' to the shell command that undoes it."
         ),
-        codec::Error::Encrypted => format!(
-            "Please set 'encryption_passphrase_command' in the configuration of server '{server}' to a command that \
-             prints the passphrase of the private key (any word, when the key has none), and see that the keyring of \
-             user '{}' has that key.",
-            user::current()
-        ),
-        codec::Error::Gpg(fault) => fault.hint(&user::current()),
+        codec::Error::Encrypted | codec::Error::Gpg(_) => {
+            reason.encryption_hint(&user::current()).unwrap_or_default()
+        }
         codec::Error::Filter(_) => "Correct 'custom_decompression_filter'.".to_owned(),
         codec::Error::Io(error) if matches!(error.get_ref(), Some(inner) if inner.is::<process::Failed>()) => {
             format!(

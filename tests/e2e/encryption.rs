@@ -9,8 +9,9 @@ use tempfile::TempDir;
 
 use crate::kit::gpg::{KEY, encrypt, tell_passphrase};
 use crate::kit::program::PASSWORD;
-use crate::kit::world::Restored;
+use crate::kit::world::{Plan, Restored};
 use crate::kit::{Keyring, Site, Version, World, eventually, processes_mentioning, tools};
+use crate::tar::{archives_by_barman, streaming_world};
 
 /// A site without a database.
 fn site() -> (TempDir, Site) {
@@ -360,4 +361,71 @@ fn archiving_that_is_killed_while_gpg_works_loses_nothing_and_leaves_no_plain_te
     }
     let left = files_below(site.archived(names[0]).parent().unwrap());
     assert_eq!(left.len(), names.len(), "{left:?}");
+}
+
+#[test]
+fn a_backup_that_barman_has_encrypted_is_verified_carried_and_restored() {
+    let mut world = streaming_world(Version::V15, &Plan::default());
+    let keyring = encrypt(&mut world.site);
+    world.site.set("compression", "gzip");
+    world.site.set("backup_compression_format", "tar");
+    let id = archives_by_barman(&mut world, "gzip");
+    let data = world.site.backup_dir(&id).join("data");
+    let archives = files_below(&data).into_iter().filter(|path| path.to_string_lossy().contains(".tar"));
+    let archives: Vec<PathBuf> = archives.collect();
+    assert!(
+        archives.len() == 2 && archives.iter().all(|path| path.to_string_lossy().ends_with(".tar.gz.gpg"))
+    );
+    let site = &world.site;
+    assert_eq!(site.field(&id, "encryption"), "gpg");
+    for question in ["show-backup", "list-files", "-f json show-backup"] {
+        let words = format!("{question} main {id}");
+        let (ours, theirs) = (site.barman(&words).ok().stdout, site.reference(&words).ok().stdout);
+        let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+        assert!(
+            ours == theirs || parsed(&ours).is_some_and(|it| Some(it) == parsed(&theirs)),
+            "{ours}{theirs}"
+        );
+    }
+
+    let exports = world.path("exports");
+    fs::create_dir(&exports).unwrap();
+    site.barman(&format!("keep main {id} --target full")).ok();
+    site.barman(&format!("keep main {id} --release")).ok();
+    site.barman(&format!("export-backup main {id} {}", exports.display())).ok();
+    site.barman(&format!("delete main {id}")).ok();
+    let export = files_below(&exports).remove(0);
+    site.barman(&format!("import-backup main {}", export.display())).ok();
+    site.barman(&format!("verify-backup main {id}")).ok().says("backup successfully verified");
+
+    // What cannot be opened is refused before anything is written.
+    keyring.forget_passphrases();
+    tell_passphrase(&mut world.site, "wrong");
+    let place = world.path("nowhere");
+    let tablespace = |place: &Path| format!("--tablespace fast:{}-fast", place.display());
+    let words = format!("restore main {id} {} {}", place.display(), tablespace(&place));
+    for words in [&words, &format!("verify-backup main {id}")] {
+        world.site.barman(words).fails(1, &["base.tar.gz.gpg", "does not open the private key", "hint:"]);
+    }
+    world.site.unset("encryption_passphrase_command");
+    world.site.barman(&words).fails(1, &["base.tar.gz.gpg", "'encryption_passphrase_command' is", "hint:"]);
+    assert!(!place.exists());
+    tell_passphrase(&mut world.site, PASSWORD);
+
+    let contents = world.pg.contents();
+    let remote = world.restore_remotely(&id, "remote", "");
+    let theirs =
+        world.restore_by("theirs", |site, place| site.reference(&format!("restore main {id} {place}")));
+    for restored in [remote, world.restore(&id, "ours", ""), theirs] {
+        let mut pg = restored.start();
+        assert_eq!(pg.contents(), contents);
+        pg.stop_and_verify_pages();
+    }
+
+    // An archive that was cut is damage, not an end.
+    let archive = fs::read(&archives[0]).unwrap();
+    fs::write(&archives[0], &archive[..archive.len() / 2]).unwrap();
+    world.site.barman(&format!("verify-backup main {id}")).fails(1, &["could not read file", ".tar.gz.gpg"]);
+    world.site.barman(&words).fails(1, &["cannot read", ".tar.gz.gpg"]);
+    assert!(!place.join("global/pg_control").exists());
 }

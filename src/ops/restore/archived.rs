@@ -11,7 +11,7 @@ use super::apply::{CONTROL_FILE, INCOMPLETE_MARK};
 use super::host::{self, Host};
 use super::source::Trees;
 use crate::catalog::{BackupArchive, BackupInfo, Part};
-use crate::codec::{Member, MemberKind};
+use crate::codec::{Codecs, Member, MemberKind};
 use crate::ops::{CopySettings, Error, Server, backup_archives};
 use crate::sys::fs::{self, PathContext, parent};
 use crate::sys::{Context, Files, Progress, process};
@@ -149,6 +149,7 @@ fn in_parallel<T: Sync>(
 /// The members of archives on their way to where they are wanted.
 struct Unpacking<'a> {
     context: &'a Context,
+    codecs: Codecs,
     /// Where files are kept that do not arrive in the end as they are; without it, all pass.
     aside: Option<&'a Path>,
     left_out: Filters,
@@ -158,12 +159,12 @@ struct Unpacking<'a> {
 impl<'a> Unpacking<'a> {
     fn new(server: &'a Server<'_>, aside: Option<&'a Path>) -> Self {
         let (context, left_out) = (&server.context, Filters::restore_of_pgdata());
-        Self { context, aside, left_out, bytes: AtomicU64::new(0) }
+        Self { context, codecs: backup_archives::codecs(server), aside, left_out, bytes: AtomicU64::new(0) }
     }
 
     /// Gives `take` what of `archive` is restored.
     fn members(&self, archive: &BackupArchive, take: &mut host::TakeMember<'_, Error>) -> Result<(), Error> {
-        backup_archives::for_each(self.context, archive, |member| {
+        backup_archives::for_each(&self.context.files, &self.codecs, archive, |member| {
             if archive.part == Part::Data && self.is_left_out(&member.name) {
                 return Ok(());
             }
