@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::path::Path;
 
 use super::{Error, Server, encryption};
 use crate::catalog::{BackupArchive, BackupInfo, DirectoryForm, Layout, Part};
-use crate::codec::{Codecs, Custom, Member, Origin, for_each_member};
+use crate::codec::{Codecs, Custom, Member, MemberKind, Origin, for_each_member};
 use crate::manifest::{self, Archived, Tree};
 use crate::sys::fs::{self, PathContext};
 use crate::sys::{Context, Files};
 use crate::types::with_causes;
+
+/// More is not read of a small file.
+const SMALL_BYTES: u64 = 1 << 20;
 
 /// The archives of the backup `info`: that of the data directory, then those of its tablespaces. None when it is not
 /// stored in archives.
@@ -89,6 +93,25 @@ pub fn for_each(
 ) -> Result<(), Error> {
     let damaged = |source| fs::Error { action: "read", path: archive.path.clone(), source }.into();
     for_each_member(open(files, codecs, archive)?, damaged, visit)
+}
+
+/// The content of the small file `name` in an archive; `None` when there is none. The whole archive is read.
+pub fn find_file(
+    server: &Server<'_>,
+    archive: &BackupArchive,
+    name: &Path,
+) -> Result<Option<Vec<u8>>, Error> {
+    let (context, mut found) = (&server.context, None);
+    for_each(&context.files, &codecs(server), archive, |member| {
+        context.cancel.check()?;
+        if member.kind == MemberKind::File && member.name == name {
+            let mut content = Vec::new();
+            member.content.take(SMALL_BYTES).read_to_end(&mut content).at("read", &archive.path)?;
+            found = Some(content);
+        }
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// The archives as a manifest is compared with them, or made of them.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -88,14 +88,11 @@ fn every_kind_of_archive_is_restored_here_and_on_another_host() {
         let here = world.restore(&id, &name("here"), "-j 2");
         let included = fs::read_to_string(here.pg.data().join("conf.d/own.conf")).unwrap();
         assert_eq!(included, "#BARMAN#archive_command = 'false'\narchive_command = false\n");
-        let there = (compression != "lz4").then(|| {
+        let there = ["gzip", "zstd"].contains(&compression).then(|| {
             // Staged on this host, as the configuration says, or not at all.
             let staging = world.path("stag ing");
-            let options = match compression {
-                "gzip" => format!("--staging-path {} --staging-location remote", word(&staging)),
-                "zstd" => format!("--staging-path {} --network-compression", word(&staging)),
-                _ => String::new(),
-            };
+            let location = if compression == "gzip" { "remote" } else { "local --network-compression" };
+            let options = format!("--staging-path {} --staging-location {location}", word(&staging));
             let there = world.restore_remotely(&id, &name("there"), &options);
             assert_alike(here.pg.data(), there.pg.data());
             assert_alike(&here.tablespace, &there.tablespace);
@@ -340,6 +337,5 @@ fn what_is_said_about_staging_is_checked_as_barman_does() {
         .ok()
         .says("recovery_staging_path and local_staging_path")
         .says("deprecated");
-    let scratch: PathBuf = world.path("old");
-    assert!(!scratch.exists(), "nothing is staged on the way to a directory of this host");
+    assert_eq!(fs::read_dir(world.path("old")).unwrap().count(), 0);
 }

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::archived::{self, Delivery, Scratch};
+use super::archived::{self, Delivery};
 use super::configuration::{self, Edited, Outcome};
 use super::host::{Change, Host, NewFile, Place};
 use super::plan::RestorePlan;
 use super::request::Chosen;
+use super::scratch::Scratch;
 use super::source::{Source, Trees};
 use crate::catalog::{BackupArchive, Part};
 use crate::ops::{CopySettings, Error, Server};
@@ -83,16 +84,17 @@ impl Restore<'_> {
 
     /// Brings all but `pg_control`, without which PostgreSQL does not start.
     fn bring_data(&self) -> Result<Kept<'_>, Error> {
-        let (archives, staging_path) = match &self.plan.chosen.source {
+        let backup = &self.plan.chosen.backup;
+        let (archives, scratch, is_staged) = match &self.plan.chosen.source {
             Source::Trees(trees) => {
                 self.copy_trees(trees)?;
                 return Ok(Kept::Backup(&trees.data));
             }
-            Source::Archives { archives, staging_path } => (archives, staging_path.as_deref()),
+            Source::Archives { archives, staging_path, is_staged } => {
+                (archives, Scratch::create(self.server, staging_path, &backup.id)?, *is_staged)
+            }
         };
-        let backup = &self.plan.chosen.backup;
-        let scratch = Scratch::create(self.server, staging_path.unwrap_or(Path::new("/tmp")), &backup.id)?;
-        if staging_path.is_some() {
+        if is_staged {
             let trees = archived::stage(self.server, (backup, archives), &scratch, self.copy)?;
             self.copy_trees(&trees)?;
             return Ok(Kept::Scratch { data: trees.data, _scratch: scratch });

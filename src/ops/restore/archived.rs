@@ -1,69 +1,23 @@
 //! Unpacking the archives of a backup where its files are wanted.
 
 use std::io::{self, Read};
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::apply::{CONTROL_FILE, INCOMPLETE_MARK};
 use super::host::{self, Host};
+use super::parallel;
+use super::scratch::Scratch;
 use super::source::Trees;
 use crate::catalog::{BackupArchive, BackupInfo, Part};
 use crate::codec::{Codecs, Member, MemberKind};
 use crate::ops::{CopySettings, Error, Server, backup_archives};
 use crate::sys::fs::{self, PathContext, parent};
-use crate::sys::{Context, Files, Progress, process};
+use crate::sys::{Context, Progress};
 use crate::transfer::Filters;
-use crate::types::BackupId;
 
 /// Files of this size are no configuration.
 const CONFIGURATION_BYTES: u64 = 16 << 20;
-
-/// A directory of this host for files that a restore needs for a while. Nobody else may enter it; it is gone in the
-/// end, however that comes, but for a crash.
-pub struct Scratch {
-    root: PathBuf,
-    dir: PathBuf,
-    files: Files,
-}
-
-impl Scratch {
-    /// Makes one below `parent`, which others may write to.
-    pub fn create(server: &Server<'_>, parent: &Path, id: &BackupId) -> Result<Self, Error> {
-        let files = &server.context.files;
-        files.create_dir_all(parent)?;
-        let name = format!("barman-decompress{}", process::id());
-        let roots = std::iter::once(name.clone()).chain((1..100).map(|next| format!("{name}-{next}")));
-        for root in roots.map(|name| parent.join(name)) {
-            match files.create_dir(&root, 0o700) {
-                // That of a process of long ago with our number, or a trap.
-                Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error.into()),
-                Ok(()) => {
-                    let scratch = Self { dir: root.join(id.as_str()), root, files: files.clone() };
-                    files.create_dir_all(&scratch.dir)?;
-                    return Ok(scratch);
-                }
-            }
-        }
-        Err(Error::refused(format!("remove the directories '{name}…' in '{}'", parent.display())))
-    }
-
-    /// The directory.
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = self.files.remove_tree(&self.root) {
-            tracing::warn!("'{}' is left over: {error}", self.root.display());
-        }
-    }
-}
 
 /// Unpacks the archives into `scratch` as they are, from where they are copied like any other backup.
 pub fn stage(
@@ -72,12 +26,13 @@ pub fn stage(
     scratch: &Scratch,
     settings: &CopySettings,
 ) -> Result<Trees, Error> {
-    let unpacking = Unpacking::new(server, None);
+    let unpacking = Unpacking::new(server, archives.iter(), None);
     let place = |archive: &BackupArchive| match archive.part {
         Part::Data => scratch.dir().join("data"),
         Part::Tablespace(oid) => scratch.dir().join(oid.to_string()),
     };
-    in_parallel(archives, settings.jobs, |archive| {
+    parallel::each(archives.len(), settings.jobs, |number| {
+        let archive = &archives[number];
         let dir = place(archive);
         // The destination gets the mode of the directory; archives of PostgreSQL do not tell that of the original.
         server.context.files.create_dir(&dir, 0o700)?;
@@ -106,8 +61,10 @@ pub fn deliver(
     aside: &Path,
     settings: &CopySettings,
 ) -> Result<(), Error> {
-    let unpacking = Unpacking::new(server, Some(aside));
-    in_parallel(deliveries, settings.jobs, |delivery| {
+    let archives = deliveries.iter().map(|delivery| delivery.archive);
+    let unpacking = Unpacking::new(server, archives, Some(aside));
+    parallel::each(deliveries.len(), settings.jobs, |number| {
+        let delivery = &deliveries[number];
         host.unpack(delivery.place, delivery.bandwidth_limit, &|take| {
             unpacking.members(delivery.archive, take)
         })
@@ -122,30 +79,6 @@ pub fn deliver(
     )))
 }
 
-/// Does `work` on each of `pieces`, on as many at the same time as there are `jobs`; the first error ends all.
-fn in_parallel<T: Sync>(
-    pieces: &[T],
-    jobs: usize,
-    work: impl Fn(&T) -> Result<(), Error> + Sync,
-) -> Result<(), Error> {
-    let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
-    let run = || {
-        while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(error) = work(piece) {
-                // Nothing is left for the others to take.
-                next.store(pieces.len(), Ordering::Relaxed);
-                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-            }
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..jobs.min(pieces.len()).max(NonZero::<usize>::MIN.get()) {
-            scope.spawn(run);
-        }
-    });
-    failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
-}
-
 /// The members of archives on their way to where they are wanted.
 struct Unpacking<'a> {
     context: &'a Context,
@@ -153,13 +86,26 @@ struct Unpacking<'a> {
     /// Where files are kept that do not arrive in the end as they are; without it, all pass.
     aside: Option<&'a Path>,
     left_out: Filters,
+    /// The places of the tablespaces in the data directory, which become links.
+    tablespaces: Vec<PathBuf>,
     bytes: AtomicU64,
 }
 
 impl<'a> Unpacking<'a> {
-    fn new(server: &'a Server<'_>, aside: Option<&'a Path>) -> Self {
-        let (context, left_out) = (&server.context, Filters::restore_of_pgdata());
-        Self { context, codecs: backup_archives::codecs(server), aside, left_out, bytes: AtomicU64::new(0) }
+    fn new<'b>(
+        server: &'a Server<'_>,
+        archives: impl Iterator<Item = &'b BackupArchive>,
+        aside: Option<&'a Path>,
+    ) -> Self {
+        let tablespaces = archives.filter(|archive| archive.part != Part::Data);
+        Self {
+            context: &server.context,
+            codecs: backup_archives::codecs(server),
+            aside,
+            left_out: Filters::restore_of_pgdata(),
+            tablespaces: tablespaces.map(|archive| archive.part.place()).collect(),
+            bytes: AtomicU64::new(0),
+        }
     }
 
     /// Gives `take` what of `archive` is restored.
@@ -175,6 +121,7 @@ impl<'a> Unpacking<'a> {
                 Some(aside) if archive.part == Part::Data => self.split(aside, member, take),
                 _ => take(member),
             };
+            self.context.cancel.check()?;
             match content.failure {
                 Some(source) => Err(fs::Error { action: "read", path: archive.path.clone(), source }.into()),
                 None => taken,
@@ -182,9 +129,9 @@ impl<'a> Unpacking<'a> {
         })
     }
 
-    /// What a restore leaves out of a data directory, and the places of the tablespaces in it, which become links.
+    /// Whether a restore leaves a file of the data directory out.
     fn is_left_out(&self, name: &Path) -> bool {
-        let is_tablespace = name.starts_with("pg_tblspc") && name != Path::new("pg_tblspc");
+        let is_tablespace = self.tablespaces.iter().any(|place| name.starts_with(place));
         is_tablespace || name == Path::new(INCOMPLETE_MARK) || self.left_out.exclude_anchored(name)
     }
 

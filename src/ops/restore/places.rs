@@ -112,8 +112,6 @@ fn is_unfinished_restore(
         return Ok(false);
     }
     let Some(control) = host.read(&at(CONTROL_FILE))? else { return Ok(true) };
-    // What an archive has is not looked for in it.
-    let Some(data) = chosen.source.data_dir() else { return Ok(false) };
-    let is_untouched = control == server.context.files.read(&data.join(CONTROL_FILE))?;
+    let is_untouched = Some(control) == chosen.source.read_control_file(server)?;
     Ok(is_untouched && host.read(&at("postmaster.pid"))?.is_none())
 }

@@ -55,7 +55,9 @@ pub fn ensure(server: &Server<'_>, host: &dyn Host, plan: &RestorePlan) -> Resul
 
 /// Refuses a restore whose files do not fit where they are unpacked first.
 fn ensure_staging(server: &Server<'_>, plan: &RestorePlan, bytes: u64) -> Result<(), Error> {
-    let Source::Archives { staging_path: Some(path), .. } = &plan.chosen.source else { return Ok(()) };
+    let Source::Archives { staging_path: path, is_staged: true, .. } = &plan.chosen.source else {
+        return Ok(());
+    };
     let files = &server.context.files;
     files.create_dir_all(path)?;
     let free_bytes = files.available_space(path)?;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::apply::CONTROL_FILE;
 use super::host::Host;
 use super::request::RestoreRequest;
 use crate::catalog::{BackupArchive, BackupInfo, DirectoryForm, Layout};
@@ -17,9 +18,10 @@ pub enum Source {
     Archives {
         /// That of the data directory, then those of the tablespaces.
         archives: Vec<BackupArchive>,
-        /// The directory of this host that they are unpacked in before they are copied to another one; without, they
-        /// are unpacked on their way.
-        staging_path: Option<PathBuf>,
+        /// A directory of this host for what is needed for a while.
+        staging_path: PathBuf,
+        /// Whether all is unpacked there before it is copied to another host, or on its way.
+        is_staged: bool,
     },
 }
 
@@ -101,9 +103,22 @@ impl Source {
                  --staging-location",
             );
         }
-        let is_staged = host.ssh_command().is_some() && options.is_local_by_choice();
-        let staging = options.of(StagingStep::Unpack).ok().filter(|_| is_staged);
-        Ok(Self::Archives { archives, staging_path: staging.map(|staging| staging.path) })
+        let staging = options.of(StagingStep::Unpack).ok();
+        let staging = staging.filter(|staging| staging.location == StagingLocation::Local);
+        let is_staged = staging.is_some() && host.ssh_command().is_some() && options.is_local_by_choice();
+        let staging_path = staging.map_or_else(|| PathBuf::from("/tmp"), |staging| staging.path);
+        Ok(Self::Archives { archives, staging_path, is_staged })
+    }
+
+    /// The control file of the backup. To find it in an archive takes long.
+    pub fn read_control_file(&self, server: &Server<'_>) -> Result<Option<Vec<u8>>, Error> {
+        match self {
+            Self::Trees(trees) => Ok(server.context.files.read_if_exists(&trees.data.join(CONTROL_FILE))?),
+            Self::Archives { archives, .. } => {
+                let Some(data) = archives.first() else { return Ok(None) };
+                backup_archives::find_file(server, data, Path::new(CONTROL_FILE))
+            }
+        }
     }
 
     /// The data directory, where the backup has it as it is.

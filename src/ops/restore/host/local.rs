@@ -1,11 +1,9 @@
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use super::{Change, EachMember, Host, NewFile, OpenFile, Place, Room, Survey, unreadable};
+use crate::ops::restore::parallel;
 use crate::ops::{Error, disk_use};
 use crate::sys::fs::PathContext;
 use crate::sys::{Context, env, fs, user};
@@ -59,24 +57,10 @@ impl Host for LocalHost<'_> {
     }
 
     fn write(&self, dir: &Path, count: usize, open: &OpenFile<'_, Error>) -> Result<(), Error> {
-        let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
-        let write_next = || {
-            while let Some(number) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|next| *next < count) {
-                let checked = self.context.cancel.check().map_err(Error::from);
-                if let Err(error) = checked.and_then(|()| open(number)).and_then(|file| self.put(dir, file)) {
-                    // The others stop too: nothing is left for them to take.
-                    next.store(count, Ordering::Relaxed);
-                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                    return;
-                }
-            }
-        };
-        thread::scope(|scope| {
-            for _ in 0..self.jobs.clamp(1, count.max(1)) {
-                scope.spawn(write_next);
-            }
-        });
-        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        parallel::each(count, self.jobs, |number| {
+            self.context.cancel.check()?;
+            self.put(dir, open(number)?)
+        })
     }
 
     fn unpack(&self, dir: &Path, _: u32, members: &EachMember<'_, Error>) -> Result<(), Error> {
