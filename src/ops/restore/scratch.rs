@@ -19,7 +19,7 @@ impl Scratch {
         let files = &server.context.files;
         files.create_dir_all(parent)?;
         let name = format!("barman-decompress{}", process::id());
-        let roots = std::iter::once(name.clone()).chain((1..100).map(|next| format!("{name}-{next}")));
+        let roots = std::iter::once(name.clone()).chain((1..10_000).map(|next| format!("{name}-{next}")));
         for root in roots.map(|name| parent.join(name)) {
             match files.create_dir(&root, 0o700) {
                 // That of a process of long ago with our number, or a trap.
@@ -32,7 +32,11 @@ impl Scratch {
                 }
             }
         }
-        Err(Error::refused(format!("remove the directories '{name}…' in '{}'", parent.display())))
+        Err(Error::refused(format!(
+            "no directory can be made in '{}': all names '{name}…' are taken; remove what killed restores have left \
+             there",
+            parent.display()
+        )))
     }
 
     /// The directory.
