@@ -94,7 +94,9 @@ impl Source {
         if archives.is_empty() {
             return Ok(Self::Trees(Trees::of(&layout, backup, form)));
         }
-        backup_archives::ensure_open(&server.context.files, &backup_archives::codecs(server), &archives)?;
+        if archives.iter().any(|archive| archive.is_encrypted) {
+            backup_archives::ensure_open(&server.context.files, &backup_archives::codecs(server), &archives)?;
+        }
         let options = request.staging.over(server.config.staging_options());
         if options.is_deprecated() {
             server.warning(
