@@ -21,7 +21,7 @@ use crate::sys::{Cancel, Command, Context, Processes};
 #[derive(Debug, Clone, Default)]
 pub struct GpgSettings {
     /// `encryption_passphrase_command`: a shell command whose first line opens the private key. Nothing is decrypted
-    /// without one, be it that the key needs none.
+    /// without one, even if the key needs none, as with Barman.
     pub passphrase_command: Option<String>,
     /// `path_prefix`: where programs are looked for first.
     pub path_prefix: Option<String>,
@@ -33,8 +33,8 @@ pub(super) struct Gpg {
     settings: GpgSettings,
     processes: Arc<dyn Processes>,
     cancel: Cancel,
-    /// Asked for once, by whoever comes first: the command may ask a vault far away, and a restore has thousands of
-    /// files.
+    /// Asked for by whoever comes first, and not for each file: the command may ask a vault far away, and a restore has
+    /// thousands of them.
     passphrase: Arc<Mutex<Option<Passphrase>>>,
 }
 

@@ -79,8 +79,8 @@ pub fn ensure_open(files: &Files, codecs: &Codecs, archives: &[BackupArchive]) -
     archives.iter().try_for_each(|archive| {
         let mut stream = open(files, codecs, archive)?;
         // Whether gpg can decrypt shows with its first byte.
-        let first = if archive.is_encrypted { 1 } else { 0 };
-        Ok(stream.read_exact(&mut [0; 1][..first]).at("read", &archive.path)?)
+        let mut first = vec![0; usize::from(archive.is_encrypted)];
+        Ok(stream.read_exact(&mut first).at("read", &archive.path)?)
     })
 }
 

@@ -1,4 +1,4 @@
-//! WAL encrypted with gpg, by us and by Barman 3.19.1, in one archive.
+//! WAL encrypted with gpg, by us and by Barman 3.19.1, in one archive; and backups that Barman has encrypted.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -187,11 +187,20 @@ fn what_comes_again_is_the_same_file_encrypted_or_not() {
     site.barman("archive-wal main").ok().says("cannot be told").says("encryption_passphrase_command");
     assert_eq!(files_below(&errors).len(), 2);
 
-    // What the archive has plain, from before, is as good when it comes encrypted.
+    // What the archive has plain, from before, is the same when it comes encrypted.
     site.unset("encryption");
+    tell_passphrase(&mut site, PASSWORD);
     arrive(&site, three, &segment(3));
     site.barman("archive-wal main").ok();
     assert_eq!(labels(&site, three), "gzip None");
+    let (plain, sent) = (site.dir().join("plain"), site.incoming().join(three));
+    fs::write(&plain, segment(3)).unwrap();
+    keyring.gpg(&format!("--output {} --recipient {KEY} --encrypt {}", sent.display(), plain.display())).ok();
+    eventually("it is old enough", || {
+        site.barman("archive-wal main").ok();
+        !sent.exists()
+    });
+    assert_eq!(files_below(&errors).len(), 2);
 }
 
 #[test]

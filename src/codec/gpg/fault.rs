@@ -127,7 +127,7 @@ impl Fault {
     pub fn hint(&self, user: &str) -> String {
         match self {
             Self::NotInstalled => {
-                "Install GnuPG (package 'gpg' or 'gnupg2'), or name its directory in 'path_prefix'."
+                "Install GnuPG (package 'gnupg' or 'gnupg2'), or name its directory in 'path_prefix'."
                     .to_owned()
             }
             Self::Recipient { recipient, reason } => remedy(*reason, recipient, user),
