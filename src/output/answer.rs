@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::json::Document;
 use super::{console, json};
+use crate::catalog::BackupInfo;
 use crate::types::BackupId;
 use crate::view::{
     BackupDetails, BackupList, CheckReport, KeepStatus, Listed, ReplicationStatus, Restored, RunningTasks,
@@ -67,6 +68,19 @@ impl Answer for Diagnosis {
 
     fn add_to(&self, document: &mut Document) {
         document.say("_INFO", json::indented(self.0.clone()).trim_end());
+    }
+}
+
+/// The record of a backup that was begun, for programs; people have read what happened.
+pub struct TakenBackup<'a>(pub &'a BackupInfo);
+
+impl Answer for TakenBackup<'_> {
+    fn text(&self, _: bool) -> String {
+        String::new()
+    }
+
+    fn add_to(&self, document: &mut Document) {
+        json::taken_backup(self.0, document);
     }
 }
 

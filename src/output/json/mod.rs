@@ -7,6 +7,7 @@ mod python;
 mod replication_status;
 mod restored;
 mod servers;
+mod taken_backup;
 
 pub use backup_details::backup_details;
 pub use backup_list::backup_list;
@@ -15,6 +16,7 @@ pub use python::indented;
 pub use replication_status::replication_status;
 pub use restored::restored;
 pub use servers::{checks, running_tasks, server, server_settings, server_status};
+pub use taken_backup::taken_backup;
 
 use serde_json::{Value, json};
 
