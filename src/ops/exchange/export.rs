@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::archive_name::ArchiveName;
 use super::pack::{Contents, pack};
-use crate::catalog::{BackupInfo, Catalog, Identity};
+use crate::catalog::{BackupInfo, Catalog, Identity, copy_of_record};
 use crate::codec::{Compression, Format};
 use crate::ops::{Error, Server};
 use crate::sys::fs::Metadata;
@@ -62,6 +62,7 @@ pub fn export(
         info,
         barman: barman()?,
         base_dir: catalog.layout().base_dir(&id),
+        left_out: copy_of_record(&server.context.files, catalog.layout(), &id)?,
         wal: find_required_wal(&archive, info)?,
         archive: &archive,
     };
