@@ -91,6 +91,9 @@ impl Answer for CheckReport {
 
     fn add_to(&self, document: &mut Document) {
         document.insert(&self.server, json::checks(self));
+        for detail in self.checks.iter().flat_map(|check| &check.details) {
+            document.say("_INFO", &format!("\t\t{detail}"));
+        }
     }
 }
 

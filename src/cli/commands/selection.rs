@@ -44,11 +44,8 @@ pub fn servers<'a>(app: &'a App, names: &[String], reaction: Reaction) -> Vec<&'
     for error in errors {
         app.context.events.error(&error.to_string());
     }
-    servers
-        .into_iter()
-        .inspect(|server| app.tell_notices_of(server))
-        .filter(|server| is_wanted(app, server, reaction))
-        .collect()
+    servers.iter().for_each(|server| app.tell_notices_of(server));
+    servers.into_iter().filter(|server| is_wanted(app, server, reaction)).collect()
 }
 
 /// All servers, in the order of their names.

@@ -21,6 +21,10 @@ pub fn check_access(server: &Server<'_>, rows: &mut Rows) -> Result<Access, Erro
     if server.config.backup_method() == BackupMethod::LocalRsync {
         return check_local(server, rows);
     }
+    // The row 'configuration' says that there is no way to it.
+    if server.config.ssh_command().is_none() {
+        return Ok(Access::Fails);
+    }
     let tested = server.ssh().and_then(|ssh| Ok(ssh.test(&server.context)?));
     let test = match tested {
         Ok(test) => test,
