@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::exit;
 use super::globals::{self, Cli, Color, LogLevel};
 use super::logging;
 use crate::config::{Audience, Config, Global, MainFile, Notice, ServerConfig};
@@ -15,6 +14,7 @@ use crate::output::{Format, Terminal, TerminalOptions};
 use crate::pg;
 use crate::sys::log_file::LogFile;
 use crate::sys::{Cancel, Context, Events, Files, Progress, Severity, user};
+use crate::types::with_causes;
 
 /// Everything a command works with.
 pub struct App {
@@ -89,7 +89,7 @@ impl App {
         } else {
             match error.downcast_ref::<ops::Error>() {
                 Some(error) => error.description(),
-                None => exit::chain(error),
+                None => with_causes(error.as_ref()),
             }
         };
         self.context.events.error(&text);
