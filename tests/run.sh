@@ -30,6 +30,7 @@ needs 'command -v rsync'                          rsync
 needs 'command -v fish'                           fish
 needs 'command -v gpg'                            gpg
 needs '[ -x /usr/bin/barman-wal-restore ]'         barman-cli
+needs '[ -x /usr/lib/postgresql/15/bin/repmgr ]'  postgresql-15-repmgr
 needs 'command -v pigz'                           pigz
 needs 'command -v npm'                            npm
 needs '/usr/bin/python3 -c "import ensurepip"'    python3-venv

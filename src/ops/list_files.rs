@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 use std::io;
 use std::ops::Bound;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use super::{Error, wal_use};
-use crate::catalog::{BackupInfo, Catalog, RequiredWalError, copy_of_record};
+use crate::catalog::{BackupInfo, Catalog, RequiredWalError};
 use crate::sys::Context;
 use crate::types::{ParseError, Timeline, WalName, WalSegment};
 use crate::wal::{Archive, XlogDbEntry};
@@ -65,8 +65,7 @@ pub fn run(
     out: &mut dyn FnMut(&Path) -> io::Result<()>,
 ) -> Result<(), Error> {
     let info = catalog.resolve(text)?;
-    let left_out = copy_of_record(&context.files, catalog.layout(), &info.id)?;
-    let mut listing = Listing { context, archive, left_out, out };
+    let mut listing = Listing { context, archive, out };
     if options.target != Target::Wal {
         listing.directory(&catalog.layout().base_dir(&info.id), options.empty_directories)?;
     }
@@ -82,8 +81,6 @@ pub fn run(
 struct Listing<'a> {
     context: &'a Context,
     archive: &'a Archive,
-    /// A file that is none of the backup's.
-    left_out: Option<PathBuf>,
     out: &'a mut dyn FnMut(&Path) -> io::Result<()>,
 }
 
@@ -96,7 +93,8 @@ impl Listing<'_> {
         self.path(&self.archive.path_of(name))
     }
 
-    /// First the files of a directory, then those of the directories in it. Links to directories are not followed.
+    /// First the files of a directory, then those of the directories in it. So the copy of the record comes before all
+    /// else, where repmgr looks for it: it takes the first line for that and no other. Links to directories are not followed.
     fn directory(&mut self, dir: &Path, with_empty: bool) -> Result<(), Error> {
         self.context.cancel.check()?;
         let (mut files, mut directories, mut links) = (Vec::new(), Vec::new(), Vec::new());
@@ -105,8 +103,6 @@ impl Listing<'_> {
             kind if kind.is_symlink() => links.push(name),
             _ => files.push(name),
         })?;
-        let left_out = self.left_out.as_deref().filter(|path| path.parent() == Some(dir));
-        files.retain(|name| Some(name.as_os_str()) != left_out.and_then(Path::file_name));
         let is_empty = files.is_empty() && directories.is_empty() && links.is_empty();
         if is_empty && with_empty {
             return self.path(dir);

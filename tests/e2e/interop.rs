@@ -128,15 +128,9 @@ fn document(answer: &str) -> serde_json::Value {
         server.retain(|key, _| !CHANGING.contains(&key.as_str()));
     }
     if let Some(files) = document.get_mut("_INFO").and_then(|files| files.as_array_mut()) {
-        files.retain(|file| !is_copy_of_record(file.as_str().unwrap()));
         files.sort_by_key(ToString::to_string);
     }
     document
-}
-
-/// Barman takes our copy of a record for a file of the backup.
-fn is_copy_of_record(line: &str) -> bool {
-    line.ends_with("/backup.info")
 }
 
 /// What changes from one moment to the next, as `show-servers`, `status` and `replication-status` call it.
@@ -195,7 +189,6 @@ fn lines<'a>(question: &str, answer: &'a str) -> Vec<&'a str> {
     let changes = |line: &&str| CHANGING.iter().any(|name| line.trim_start().starts_with(name));
     let mut lines: Vec<&str> = answer.lines().filter(|line| !changes(line)).collect();
     if question.starts_with("list-files") {
-        lines.retain(|line| !is_copy_of_record(line));
         lines.sort_unstable();
     }
     lines

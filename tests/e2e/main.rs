@@ -20,6 +20,7 @@ mod interrupted;
 mod old_versions;
 mod recovery;
 mod remote;
+mod repmgr;
 mod trouble;
 mod upkeep;
 mod wal_clients;

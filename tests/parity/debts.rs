@@ -118,7 +118,8 @@ pub const CHANGE_DEBTS: &[Debt] = &[
         row: "Since 3.13.2 the record of a backup is in",
         settle: |theirs, ours| {
             ours.stdout = without_copies(&ours.stdout);
-            theirs.drop_lines("/backup.info\n");
+            theirs.drop_lines("/backup.info");
+            ours.drop_lines("/backup.info");
         },
     },
     Debt {
