@@ -60,6 +60,11 @@ impl DatabaseHost {
         symlink(program, link).unwrap();
     }
 
+    /// The `ssh` that leads to the backup host, which is called `database`.
+    pub fn ssh(&self) -> PathBuf {
+        self.dir.join("bin/ssh")
+    }
+
     /// Runs a client program there, with the words that lead to server `main` put in for `@`.
     pub fn run(&self, clients: Clients, program: &str, words: &str) -> Outcome {
         let words = shell_words::split(&words.replace('@', &Self::destination())).unwrap();

@@ -47,12 +47,20 @@ pub struct BackupOptions {
     pub copy: CopySettings,
 }
 
+/// A backup that was begun.
+pub struct Taken {
+    /// Its record as it is now, also when it failed.
+    pub record: BackupInfo,
+    /// What went wrong besides, such as that the record could not be written or that somebody asked us to stop.
+    pub outcome: Result<(), Error>,
+}
+
 /// Takes a backup of `server`.
 ///
 /// # Errors
 /// When the backup could not be begun. A backup that began and failed is in the catalogue with its reason, and its
 /// failure is told.
-pub fn run(server: &Server<'_>, options: &BackupOptions) -> Result<(), Error> {
+pub fn run(server: &Server<'_>, options: &BackupOptions) -> Result<Taken, Error> {
     server.refuse_unsupported()?;
     ensure_ready(server, options)?;
     server.ensure_directories()?;
@@ -61,17 +69,18 @@ pub fn run(server: &Server<'_>, options: &BackupOptions) -> Result<(), Error> {
         .lock_for_work(&layout.backup_lock())?
         .ok_or_else(|| Error::refused("Another backup process is running"))?;
     close_abandoned(server)?;
-    let (backup, recorded) = BackupRun::begin(server, options)?.run();
-    if options.manifest && backup.status != BackupStatus::Failed {
-        make_manifest(server, &backup);
+    let (mut record, recorded) = BackupRun::begin(server, options)?.run();
+    if options.manifest && record.status != BackupStatus::Failed {
+        make_manifest(server, &record);
     }
     drop(lock);
-    if backup.status == BackupStatus::Failed {
-        settle::run_scripts_after(server, &backup);
-        recorded?;
-        return Ok(server.context.cancel.check()?);
-    }
-    settle::settle(server, &backup, options)
+    let outcome = if record.status == BackupStatus::Failed {
+        settle::run_scripts_after(server, &record);
+        recorded.and_then(|()| Ok(server.context.cancel.check()?))
+    } else {
+        settle::settle(server, &mut record, options)
+    };
+    Ok(Taken { record, outcome })
 }
 
 /// Lists the files of a backup that has come to its end. Without the list it is a backup all the same.
