@@ -23,18 +23,32 @@ impl CopyStats {
         self.duration("copy_time")
     }
 
+    /// That time in seconds, in the very number that is written down: Barman sums times up in binary fractions.
+    pub fn copy_time_seconds(&self) -> Option<f64> {
+        self.number("copy_time")
+    }
+
     /// Time before that, in which it was found out what to copy; less than a second is not worth a word.
     pub fn startup_time(&self) -> Option<Duration> {
         self.duration("analysis_time").filter(|took| *took >= Duration::from_secs(1))
     }
 
+    /// That time in seconds, in the very number that is written down.
+    pub fn startup_time_seconds(&self) -> Option<f64> {
+        self.startup_time().and_then(|_| self.number("analysis_time"))
+    }
+
     /// How many processes copied at the same time.
     pub fn number_of_workers(&self) -> Option<u32> {
-        self.0.get("number_of_workers").and_then(Literal::as_f64).map(|workers| workers as u32)
+        self.number("number_of_workers").map(|workers| workers as u32)
     }
 
     fn duration(&self, key: &str) -> Option<Duration> {
-        Duration::try_from_secs_f64(self.0.get(key)?.as_f64()?).ok()
+        Duration::try_from_secs_f64(self.number(key)?).ok()
+    }
+
+    fn number(&self, key: &str) -> Option<f64> {
+        self.0.get(key)?.as_f64()
     }
 }
 
@@ -100,6 +114,9 @@ mod tests {
              'copy_time': 1.698988, 'serialized_copy_time': 0.0}"
         );
         assert_eq!(stats.copy_time(), Some(Duration::from_micros(1_698_988)));
+        let summed = "{'copy_time': 2.8695779999999997}";
+        let summed = CopyStats::from(summed.parse::<Literal>().unwrap());
+        assert_eq!(summed.copy_time_seconds(), Some(2.869_577_999_999_999_7));
         assert_eq!(stats.number_of_workers(), Some(2));
     }
 

@@ -82,10 +82,10 @@ fn add_copy_times(object: &mut Object, info: &BackupInfo) {
     let Some(stats) = &info.copy_stats else { return };
     let Some(copy_time) = stats.copy_time().filter(|took| !took.is_zero()) else { return };
     object.put("copy_time", HumanDuration::from(copy_time).to_string());
-    object.put("copy_time_seconds", copy_time.as_secs_f64());
+    object.put("copy_time_seconds", stats.copy_time_seconds());
     if let Some(analysis) = stats.startup_time() {
         object.put("analysis_time", HumanDuration::from(analysis).to_string());
-        object.put("analysis_time_seconds", analysis.as_secs_f64());
+        object.put("analysis_time_seconds", stats.startup_time_seconds());
     }
     let per_second = ByteSize((info.deduplicated_size.unwrap_or(0) as f64 / copy_time.as_secs_f64()) as i64);
     object.put("throughput", format!("{per_second}/s"));
