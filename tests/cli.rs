@@ -453,7 +453,7 @@ fn cron_enforces_the_policy_that_lists_and_details_show() {
 #[test]
 fn options_that_do_not_act_are_named_by_the_command_that_needs_them() {
     let site = Site::new();
-    site.configure(&format!("[main]\n{SERVER}staging_path = /x\nprimary_conninfo = y\n"));
+    site.configure(&format!("[main]\n{SERVER}recovery_options = get-wal\nprimary_conninfo = y\n"));
     assert_snapshot!(site.barman("delete main nightly"), @r"
     exit code 1
     -- stderr
@@ -463,7 +463,7 @@ fn options_that_do_not_act_are_named_by_the_command_that_needs_them() {
     assert_snapshot!(site.barman("restore main latest home"), @r"
     exit code 1
     -- stderr
-    WARNING: server 'main' sets options that have no effect in this version: staging_path
+    WARNING: server 'main' sets options that have no effect in this version: recovery_options
     ERROR: The restore operation cannot proceed because the destination folder '~/home' is not empty. To prevent accidental data loss, the destination must be empty. Please choose a different location or manually empty the folder.
     ");
     assert_snapshot!(site.barman("list-servers"), @r"
@@ -730,6 +730,9 @@ fn help_needs_no_configuration() {
       show-servers            Show the settings of servers and what PostgreSQL tells about itself
       status                  Show the state of servers in short
       switch-wal              Make PostgreSQL finish its current WAL file
+      sync-backup             Copy a backup from the primary node
+      sync-info               Tell another node which backups and WAL there are
+      sync-wals               Copy WAL from the primary node
       terminate-process       Stop a process that works on a server
       verify-backup           Read all files of a backup and compare them with its manifest
       help                    Print this message or the help of the given subcommand(s)

@@ -75,6 +75,11 @@ impl Layout {
         self.backup_directory.join("identity.json")
     }
 
+    /// What a passive node was last told by its primary.
+    pub fn primary_info(&self) -> PathBuf {
+        self.backup_directory.join("primary.info")
+    }
+
     /// The directory that holds the files of a backup.
     pub fn base_dir(&self, id: &BackupId) -> PathBuf {
         self.basebackups_directory.join(id.as_str())

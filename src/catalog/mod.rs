@@ -11,6 +11,7 @@
 //!   in `base/<id>` must not rise from the dead.
 //! * A record that cannot be read hides no other. Where it could change the answer, the answer is that error.
 
+mod archives;
 mod backup_info;
 mod chains;
 mod copy_stats;
@@ -25,6 +26,7 @@ mod records;
 mod required_wal;
 mod tablespace;
 
+pub use archives::{BackupArchive, Part};
 pub use backup_info::{BackupInfo, BackupKind, Malformed, Problem};
 pub use chains::Chains;
 pub use copy_stats::CopyStats;

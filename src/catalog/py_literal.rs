@@ -40,6 +40,27 @@ pub struct LiteralError {
     at: usize,
 }
 
+/// What JSON can say, Python can.
+impl From<&serde_json::Value> for Literal {
+    fn from(value: &serde_json::Value) -> Self {
+        use serde_json::Value;
+        match value {
+            Value::Null => Self::None,
+            Value::Bool(flag) => Self::Bool(*flag),
+            Value::Number(number) => {
+                let whole = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+                whole.map_or_else(|| Self::Float(number.as_f64().unwrap_or(f64::NAN)), Self::Int)
+            }
+            Value::String(text) => Self::Str(text.clone()),
+            Value::Array(items) => Self::List(items.iter().map(Self::from).collect()),
+            Value::Object(fields) => {
+                let pair = |(name, value)| (Self::Str(String::clone(name)), Self::from(value));
+                Self::Dict(fields.iter().map(pair).collect())
+            }
+        }
+    }
+}
+
 impl Literal {
     /// The text, when it is one.
     pub fn as_str(&self) -> Option<&str> {

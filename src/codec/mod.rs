@@ -4,6 +4,8 @@
 //! asked for. Six formats are built in, under all the identifiers that Barman has for them; the user's own filters
 //! are run beside them. [`Codecs`] brings all together for one archive.
 //!
+//! What tar archives hold is given member by member, under names that are safe to unpack.
+//!
 //! Everything streams: memory stays the same for a segment of 1 MiB and of 1 GiB, and an encoder takes less than
 //! 11 MiB at any level of any format.
 
@@ -18,6 +20,7 @@ mod hex;
 mod level;
 mod lz4_frames;
 mod plain;
+mod tar_members;
 
 pub use codecs::{Codecs, Origin};
 pub use compression::{Compression, Format};
@@ -28,6 +31,7 @@ pub use encode::Encoder;
 pub use hex::{hex, unhex};
 pub use level::Level;
 pub use plain::SegmentHeader;
+pub use tar_members::{Member, MemberKind, for_each_member};
 
 use crate::sys::process;
 

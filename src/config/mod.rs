@@ -49,7 +49,8 @@ pub use place::{Place, Source};
 pub use select::SelectError;
 pub use server::{
     BackupMethod, BackupOptions, Change, Compression, CompressionLevel, Encryption, HookEvent, HookPhase,
-    Hooks, RecoveryOptions, Retry, ReuseBackup, ServerConfig, Setting, Staging, StagingLocation, StagingStep,
+    Hooks, RecoveryOptions, Retry, ReuseBackup, ServerConfig, Setting, Staging, StagingLocation,
+    StagingOptions, StagingStep,
 };
 pub use value::{OptionSet, Value};
 pub use written::{SectionKind, Written, validate as validate_option};

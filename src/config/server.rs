@@ -22,7 +22,9 @@ pub(super) use finish::finish;
 pub(super) use rules::check;
 pub use settings::Setting;
 use settings::Settings;
-pub use values::{BackupOptions, Encryption, Hooks, RecoveryOptions, Retry, Staging, StagingStep};
+pub use values::{
+    BackupOptions, Encryption, Hooks, RecoveryOptions, Retry, Staging, StagingOptions, StagingStep,
+};
 
 /// What a model changes of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]

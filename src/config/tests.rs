@@ -271,8 +271,12 @@ fn the_directories_of_a_server_are_those_barman_makes() {
 #[test]
 fn what_this_version_cannot_do_is_said() {
     assert_eq!(main_server("compression = custom\n").unsupported(), [""; 0]);
+    // How backups are taken is nothing to a node that only copies them.
+    let passive =
+        "primary_ssh_command = ssh x\nstreaming_archiver = on\nbackup_method = postgres\nencryption = gpg\n";
+    assert_eq!(main_server(passive).unsupported(), [""; 0]);
     for (text, word) in [
-        ("primary_ssh_command = ssh x\n", "primary_ssh_command"),
+        ("primary_ssh_command = ssh x\nwals_directory = gs://bucket\n", "wals_directory = gs://bucket"),
         ("streaming_archiver = on\n", "streaming_archiver = on"),
         ("backup_method = postgres\n", "backup_method = postgres"),
         ("backup_method = snapshot\n", "backup_method = snapshot"),
@@ -284,13 +288,6 @@ fn what_this_version_cannot_do_is_said() {
         let said = main_server(text).unsupported();
         assert!(said.len() == 1 && said[0].contains(word), "{text}: {said:?}");
     }
-}
-
-#[test]
-fn options_without_an_engine_are_named_when_they_would_matter() {
-    let server =
-        main_server("staging_path = /x\nautogenerate_manifest = off\nslot_name = a\ncreate_slot = manual\n");
-    assert_eq!(server.without_effect(), ["slot_name", "staging_path"]);
 }
 
 #[test]
@@ -308,7 +305,8 @@ fn former_names_of_options_still_count() {
     let server = main_server("snapshot_gcp_project = old\nsnapshot_zone = old\ngcp_zone = new\n");
     assert_eq!((server.gcp_project(), server.gcp_zone()), (Some("old"), Some("new")));
 
-    let staged = |text: &str, step| main_server(text).staging(step).map(|s| (s.path, s.location));
+    let staged =
+        |text: &str, step| main_server(text).staging_options().of(step).map(|s| (s.path, s.location));
     let at = |path: &str, location| Ok((path.into(), location));
     let [local, remote] = [StagingLocation::Local, StagingLocation::Remote];
     assert_eq!(staged("", StagingStep::Combine), at("/tmp", local));

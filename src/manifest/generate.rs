@@ -30,11 +30,12 @@ pub struct WalRange {
 }
 
 /// A file, as a manifest tells of it.
-struct Listed {
-    name: PathBuf,
-    bytes: u64,
-    modified: DateTime<Utc>,
-    checksum: String,
+pub(super) struct Listed {
+    pub name: PathBuf,
+    pub bytes: u64,
+    pub modified: DateTime<Utc>,
+    /// By SHA-256.
+    pub checksum: String,
 }
 
 /// Writes the manifest of `tree` as it is now, durably, by way of `temporary` on the same file system. Gives the number
@@ -45,9 +46,31 @@ pub fn generate(
     temporary: &Path,
     events: &dyn Events,
 ) -> Result<u64, Error> {
+    write_durably(tree, wal, temporary, events, |put| {
+        spread(
+            |work| {
+                tree.list(&mut |found| match found {
+                    Found::File(name) => work.put(name),
+                    Found::Other(name) => Err(Error::NoFile(tree.root().join(name))),
+                })
+            },
+            |name| examine(tree, name),
+            put,
+        )
+    })
+}
+
+/// Writes the manifest of the files that `list` gives.
+pub(super) fn write_durably(
+    tree: &Tree,
+    wal: Option<WalRange>,
+    temporary: &Path,
+    events: &dyn Events,
+    list: impl FnOnce(&mut dyn FnMut(Listed) -> Result<(), Error>) -> Result<(), Error>,
+) -> Result<u64, Error> {
     let files = tree.files();
     let file = files.create(temporary)?;
-    let made = write(tree, wal, &file, temporary, events).and_then(|count| {
+    let made = write(tree, wal, (&file, temporary), events, list).and_then(|count| {
         files.sync(&file, temporary)?;
         files.rename(temporary, &tree.manifest())?;
         files.sync_dir(tree.root())?;
@@ -62,31 +85,22 @@ pub fn generate(
 fn write(
     tree: &Tree,
     wal: Option<WalRange>,
-    file: &File,
-    path: &Path,
+    (file, path): (&File, &Path),
     events: &dyn Events,
+    list: impl FnOnce(&mut dyn FnMut(Listed) -> Result<(), Error>) -> Result<(), Error>,
 ) -> Result<u64, Error> {
     let out = BufWriter::with_capacity(BUFFER_BYTES, tree.files().writer(file, path));
     let mut out = Summed { out, sum: Sha256::new() };
     out.put("{ \"PostgreSQL-Backup-Manifest-Version\": 1,\n\"Files\": [").at("write", path)?;
     let (mut count, mut bytes) = (0_u64, 0_u64);
-    spread(
-        |work| {
-            tree.list(&mut |found| match found {
-                Found::File(name) => work.put(name),
-                Found::Other(name) => Err(Error::NoFile(tree.root().join(name))),
-            })
-        },
-        |name| examine(tree, name),
-        |listed: Listed| {
-            let separator = if count == 0 { "\n" } else { ",\n" };
-            out.put(&format!("{separator}{}", line(&listed))).at("write", path)?;
-            count += 1;
-            bytes += listed.bytes;
-            events.progress(Progress { phase: "reading files", bytes, total_bytes: None });
-            Ok(())
-        },
-    )?;
+    list(&mut |listed| {
+        let separator = if count == 0 { "\n" } else { ",\n" };
+        out.put(&format!("{separator}{}", line(&listed))).at("write", path)?;
+        count += 1;
+        bytes += listed.bytes;
+        events.progress(Progress { phase: "reading files", bytes, total_bytes: None });
+        Ok(())
+    })?;
     out.put("\n],\n").at("write", path)?;
     if let Some(WalRange { timeline, start, end }) = wal {
         let number = timeline.number();

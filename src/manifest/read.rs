@@ -47,6 +47,15 @@ pub fn read(tree: &Tree, found: &mut dyn FnMut(Entry) -> Result<(), Error>) -> R
     }
 }
 
+/// Gives `found` the name and the size of each file that the manifest of `tree` lists.
+pub fn list(tree: &Tree, found: &mut dyn FnMut(&Path, u64)) -> Result<(), Error> {
+    read(tree, &mut |entry| {
+        found(&entry.name, entry.bytes);
+        Ok(())
+    })
+    .map(drop)
+}
+
 fn malformed(path: &Path, reason: impl Into<String>) -> Error {
     Error::Malformed { path: path.to_owned(), reason: reason.into() }
 }

@@ -70,7 +70,7 @@ impl Tree {
 
     /// Gives `found` what a manifest of the tree has to list, one by one.
     pub(super) fn list(&self, found: &mut dyn FnMut(Found) -> Result<(), Error>) -> Result<(), Error> {
-        let mut walk = Walk { tree: self, skip: &|name| is_below(name, &NEVER_LISTED), above: Vec::new() };
+        let mut walk = Walk { tree: self, skip: &is_never_listed, above: Vec::new() };
         walk.directory(Path::new(""), &self.root, found)
     }
 
@@ -90,6 +90,11 @@ impl Tree {
         }
         Ok(())
     }
+}
+
+/// Whether no manifest lists a file.
+pub(super) fn is_never_listed(name: &Path) -> bool {
+    is_below(name, &NEVER_LISTED)
 }
 
 /// Whether a verification passes a file by.

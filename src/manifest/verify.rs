@@ -23,7 +23,7 @@ pub enum Problem {
     /// It is listed, and not there.
     Missing(PathBuf),
     /// It is there, and not listed.
-    Extra(PathBuf),
+    Extra(PathBuf, Place),
     /// It is there, and no file.
     NoFile(PathBuf),
     /// It is longer or shorter than it was.
@@ -34,11 +34,31 @@ pub enum Problem {
         now: u64,
         /// Its size in the manifest.
         then: u64,
+        /// Where it is.
+        place: Place,
     },
     /// Its content has changed.
-    Checksum(PathBuf),
+    Checksum(PathBuf, Place),
     /// It cannot be read.
     Unreadable(PathBuf, String),
+}
+
+/// Where a file of a backup is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// On disk, as it is.
+    Disk,
+    /// In the archive of this name.
+    Archive(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disk => f.write_str("on disk"),
+            Self::Archive(name) => write!(f, "in archive \"{name}\""),
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -47,14 +67,19 @@ impl fmt::Display for Problem {
             Self::Missing(name) => {
                 write!(f, "\"{}\" is present in the manifest but not on disk", name.display())
             }
-            Self::Extra(name) => {
-                write!(f, "\"{}\" is present on disk but not in the manifest", name.display())
+            Self::Extra(name, place) => {
+                write!(f, "\"{}\" is present {place} but not in the manifest", name.display())
             }
             Self::NoFile(name) => write!(f, "\"{}\" is not a file or directory", name.display()),
-            Self::Size { name, now, then } => {
-                write!(f, "\"{}\" has size {now} on disk but size {then} in the manifest", name.display())
+            Self::Size { name, now, then, place } => {
+                write!(f, "\"{}\" has size {now} {place} but size {then} in the manifest", name.display())
             }
-            Self::Checksum(name) => write!(f, "checksum mismatch for file \"{}\"", name.display()),
+            Self::Checksum(name, Place::Disk) => {
+                write!(f, "checksum mismatch for file \"{}\"", name.display())
+            }
+            Self::Checksum(name, place) => {
+                write!(f, "checksum mismatch for file \"{}\" {place}", name.display())
+            }
             Self::Unreadable(name, reason) => {
                 write!(f, "could not read file \"{}\": {reason}", name.display())
             }
@@ -78,7 +103,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    fn add(&mut self, problem: Option<Problem>) {
+    pub(super) fn add(&mut self, problem: Option<Problem>) {
         match problem {
             Some(problem) if self.problems.len() < PROBLEMS_KEPT => self.problems.push(problem),
             Some(_) => self.more_problems += 1,
@@ -98,7 +123,7 @@ pub fn verify(tree: &Tree, events: &dyn Events) -> Result<Verdict, Error> {
         |work| {
             let (mut names, mut tablespaces) = (Vec::new(), BTreeSet::new());
             let system_id = read::read(tree, &mut |entry| {
-                names.push(digest(&entry.name));
+                names.push(digest(entry.name.as_os_str().as_bytes()));
                 tablespaces.extend(tablespace_of(&entry.name));
                 if is_left_out(&entry.name) { Ok(()) } else { work.put(entry) }
             })?;
@@ -120,8 +145,8 @@ pub fn verify(tree: &Tree, events: &dyn Events) -> Result<Verdict, Error> {
     }
     tree.list_expected(&|name| tablespaces.contains(name), &mut |found| {
         match found {
-            Found::File(name) if names.binary_search(&digest(&name)).is_ok() => {}
-            Found::File(name) => verdict.add(Some(Problem::Extra(name))),
+            Found::File(name) if names.binary_search(&digest(name.as_os_str().as_bytes())).is_ok() => {}
+            Found::File(name) => verdict.add(Some(Problem::Extra(name, Place::Disk))),
             Found::Other(name) => verdict.add(Some(Problem::NoFile(name))),
         }
         Ok(())
@@ -131,12 +156,12 @@ pub fn verify(tree: &Tree, events: &dyn Events) -> Result<Verdict, Error> {
 }
 
 /// What a name is remembered by: two names that share it are not to be found.
-fn digest(name: &Path) -> [u8; 16] {
-    let digest: [u8; 32] = Sha256::digest(name.as_os_str().as_bytes()).into();
+pub(super) fn digest(name: &[u8]) -> [u8; 16] {
+    let digest: [u8; 32] = Sha256::digest(name).into();
     std::array::from_fn(|at| digest[at])
 }
 
-fn tablespace_of(name: &Path) -> Option<PathBuf> {
+pub(super) fn tablespace_of(name: &Path) -> Option<PathBuf> {
     let oid = name.strip_prefix("pg_tblspc").ok()?.components().next()?;
     Some(Path::new("pg_tblspc").join(oid))
 }
@@ -147,7 +172,12 @@ fn examine(tree: &Tree, entry: &Entry) -> Result<Option<Problem>, Error> {
         Err(error) if error.is_not_found() => return Ok(Some(Problem::Missing(name))),
         Ok(metadata) if !metadata.is_file() => return Ok(Some(Problem::NoFile(name))),
         Ok(metadata) if metadata.len() != entry.bytes => {
-            return Ok(Some(Problem::Size { name, now: metadata.len(), then: entry.bytes }));
+            return Ok(Some(Problem::Size {
+                name,
+                now: metadata.len(),
+                then: entry.bytes,
+                place: Place::Disk,
+            }));
         }
         other => other.and_then(|_| tree.files().open(&path)),
     };
@@ -160,8 +190,10 @@ fn examine(tree: &Tree, entry: &Entry) -> Result<Option<Problem>, Error> {
         Ok((bytes.max(now), checksum))
     });
     Ok(match read {
-        Ok((now, _)) if now != entry.bytes => Some(Problem::Size { name, now, then: entry.bytes }),
-        Ok((_, checksum)) if checksum != entry.checksum => Some(Problem::Checksum(name)),
+        Ok((now, _)) if now != entry.bytes => {
+            Some(Problem::Size { name, now, then: entry.bytes, place: Place::Disk })
+        }
+        Ok((_, checksum)) if checksum != entry.checksum => Some(Problem::Checksum(name, Place::Disk)),
         Ok(_) => None,
         Err(Error::File(error)) => Some(Problem::Unreadable(name, error.source.to_string())),
         Err(error) => return Err(error),

@@ -40,8 +40,11 @@ enum Ending {
     Stopped,
 }
 
-/// Archives what has arrived, and says so line by line.
+/// Archives what has arrived, and says so line by line. At a passive node nothing arrives.
 pub fn run(server: &Server<'_>) -> Result<(), Error> {
+    if server.config.is_passive() {
+        return Ok(());
+    }
     server.refuse_unsupported()?;
     archive(server, Asker::Command, None).map(drop)
 }

@@ -1,5 +1,6 @@
 //! The maintenance that is due, every minute: WAL is archived, waiting backups are completed, interrupted ones are
-//! closed, and backups that the retention policy no longer needs are deleted.
+//! closed, and backups that the retention policy no longer needs are deleted. A passive node copies what its primary has
+//! instead of archiving.
 //!
 //! Archiving and the verification of a backup may take long; they run in the background, in processes of their
 //! own, so that one slow server never holds up the others. One broken server does not either. Deletions go on here; the
@@ -13,7 +14,7 @@ use crate::sys::env;
 use crate::sys::fs::PathContext;
 use crate::types::{BackupStatus, WalSegment};
 
-use super::{Error, Server, backup, delete, lock_directory, retention};
+use super::{Error, Server, backup, delete, lock_directory, retention, sync};
 
 /// Does what is due for all `servers`; each server's trouble is told and left behind.
 pub fn run<'a>(servers: impl Iterator<Item = Server<'a>>, keep_descriptors: bool) -> Result<(), Error> {
@@ -52,16 +53,22 @@ fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
     let Some(_lock) = server.lock_for_work(&server.task_lock("cron"))? else {
         // It may wait for a hook script or delete for hours; WAL must not. The process that archives touches the server
         // only under a lock of its own.
-        start_archiving(server, keep_descriptors)?;
+        if !server.config.is_passive() {
+            start_archiving(server, keep_descriptors)?;
+        }
         server.info(format!(
             "Another cron process is already running on server {name}. Skipping to the next server"
         ));
         return Ok(());
     };
     server.ensure_directories()?;
-    start_archiving(server, keep_descriptors)?;
-    close_abandoned(server)?;
-    start_check_of_waiting(server, keep_descriptors)?;
+    if server.config.is_passive() {
+        sync::cron::run(server, &|words| start(server, words, keep_descriptors))?;
+    } else {
+        start_archiving(server, keep_descriptors)?;
+        close_abandoned(server)?;
+        start_check_of_waiting(server, keep_descriptors)?;
+    }
     server.catalog()?.update_old_records()?;
     let settings = delete::Settings::of(server);
     retention::enforce(&server.context, &mut server.catalog()?, &server.archive(), settings)

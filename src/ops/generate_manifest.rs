@@ -1,6 +1,6 @@
 //! `generate-manifest`: the list of a backup's files, by which it can be verified ever after.
 
-use super::Error;
+use super::{Error, backup_archives};
 use crate::catalog::{BackupInfo, Catalog, DirectoryForm, Layout};
 use crate::manifest::{self, Tablespaces, Tree, WalRange};
 use crate::sys::{Context, Lock};
@@ -39,7 +39,8 @@ pub fn made(backup: &str, server: &str) -> String {
 /// Makes the manifest of a backup whose files nobody changes.
 pub fn make(context: &Context, layout: &Layout, info: &BackupInfo, form: DirectoryForm) -> Result<(), Error> {
     let tree = tree(context, layout, info, form);
-    ensure_plain(context, layout, info, &tree)?;
+    ensure_directory(context, layout, info, &tree)?;
+    let archives = backup_archives::find(&context.files, layout, info, form)?;
     let path = tree.manifest();
     if context.files.exists(&path)? {
         return Err(Error::refused(format!("File {} already exists.", path.display())));
@@ -48,7 +49,12 @@ pub fn make(context: &Context, layout: &Layout, info: &BackupInfo, form: Directo
     let range = range.map(|((start, end), timeline)| WalRange { timeline, start, end });
     // Not in the data directory: what a crash leaves must not be restored.
     let temporary = layout.base_dir(&info.id).join(".backup_manifest.tmp");
-    let files = manifest::generate(&tree, range, &temporary, &*context.events)?;
+    let files = if archives.is_empty() {
+        manifest::generate(&tree, range, &temporary, &*context.events)?
+    } else {
+        let archives = backup_archives::for_manifest(context, &archives)?;
+        manifest::generate_archived(&tree, &archives, range, &temporary, &*context.events)?
+    };
     tracing::info!("server '{}', backup {}: the manifest lists {files} files", layout.server, info.id);
     Ok(())
 }
@@ -60,26 +66,19 @@ pub fn tree(context: &Context, layout: &Layout, info: &BackupInfo, form: Directo
     Tree::new(&context.files, &context.cancel, layout.data_dir(&info.id, form), tablespaces)
 }
 
-/// Fails when the files of the backup are not those of a data directory, so that none of them could be found.
-pub fn ensure_plain(context: &Context, layout: &Layout, info: &BackupInfo, tree: &Tree) -> Result<(), Error> {
+/// Fails when the files of the backup are not on this host.
+pub fn ensure_directory(
+    context: &Context,
+    layout: &Layout,
+    info: &BackupInfo,
+    tree: &Tree,
+) -> Result<(), Error> {
     let (server, id, root) = (&layout.server, &info.id, tree.root());
-    if !context.files.is_dir(root) {
-        return Err(Error::refused(format!(
-            "backup {id} of server {server} has no directory '{}': its files are kept elsewhere",
-            root.display()
-        )));
+    if context.files.is_dir(root) {
+        return Ok(());
     }
-    let mut archive = None;
-    context.files.visit(root, |name, _| {
-        if name.as_encoded_bytes().starts_with(b"base.tar") {
-            archive = Some(name);
-        }
-    })?;
-    match archive {
-        Some(name) => Err(Error::refused(format!(
-            "the files of backup {id} of server {server} are in archives ('{}'), which this version does not look into",
-            root.join(name).display()
-        ))),
-        None => Ok(()),
-    }
+    Err(Error::refused(format!(
+        "backup {id} of server {server} has no directory '{}': its files are kept elsewhere",
+        root.display()
+    )))
 }

@@ -6,6 +6,7 @@
 
 pub mod archive_wal;
 pub mod backup;
+mod backup_archives;
 pub mod check;
 pub mod check_backup;
 pub mod check_wal_archive;
@@ -40,11 +41,11 @@ pub mod show_server;
 pub mod status;
 mod strategy;
 pub mod switch_wal;
+pub mod sync;
 mod time_limit;
 pub mod verify_backup;
 pub mod wal_client;
 mod wal_use;
-pub mod without_effect;
 
 pub use error::Error;
 pub use server::{CopySettings, Server};

@@ -121,6 +121,12 @@ impl<'a> Server<'a> {
         Ok(SshCommand::parse(text)?.with_path_prefix(self.config.path_prefix()))
     }
 
+    /// The program and words that reach the node whose backups this one copies.
+    pub fn primary_ssh(&self) -> Result<SshCommand, Error> {
+        let text = self.config.primary_ssh_command().unwrap_or_default();
+        Ok(SshCommand::parse(text)?.with_path_prefix(self.config.path_prefix()))
+    }
+
     /// Where PostgreSQL's files are: on the host that ssh reaches, or on this one.
     pub fn data_endpoint(&self) -> Result<Endpoint, Error> {
         match self.config.backup_method() {

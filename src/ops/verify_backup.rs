@@ -1,6 +1,6 @@
 //! `verify-backup`: are the files of a backup still those that its manifest lists?
 
-use super::{Error, generate_manifest};
+use super::{Error, backup_archives, generate_manifest};
 use crate::catalog::{BackupInfo, Catalog};
 use crate::manifest::{self, Verdict};
 use crate::sys::Context;
@@ -11,8 +11,10 @@ pub fn run(context: &Context, catalog: &Catalog, text: &str) -> Result<(), Error
     let (info, layout) = (catalog.resolve(text)?, catalog.layout());
     let server = &layout.server;
     context.events.info(&format!("Verifying backup '{text}' on server {server}"));
-    let tree = generate_manifest::tree(context, layout, info, catalog.directory_form(&info.id));
-    generate_manifest::ensure_plain(context, layout, info, &tree)?;
+    let form = catalog.directory_form(&info.id);
+    let tree = generate_manifest::tree(context, layout, info, form);
+    generate_manifest::ensure_directory(context, layout, info, &tree)?;
+    let archives = backup_archives::find(&context.files, layout, info, form)?;
     if !context.files.exists(&tree.manifest())? {
         return Err(Error::refused(format!(
             "backup {} of server {server} has no manifest '{}'\nHINT: While you still trust its files, make one with \
@@ -22,7 +24,12 @@ pub fn run(context: &Context, catalog: &Catalog, text: &str) -> Result<(), Error
             info.id
         )));
     }
-    let verdict = manifest::verify(&tree, &*context.events)?;
+    let verdict = if archives.is_empty() {
+        manifest::verify(&tree, &*context.events)?
+    } else {
+        let archives = backup_archives::for_manifest(context, &archives)?;
+        manifest::verify_archived(&tree, &archives, &*context.events)?
+    };
     let problems = describe_problems(info, &verdict);
     if !problems.is_empty() {
         let root = tree.root().display();

@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::fs::{self, FileTimes, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
@@ -226,6 +226,11 @@ impl Files {
     /// Makes a directory and those above it.
     pub fn create_dir_all(&self, dir: &Path) -> Result<(), Error> {
         self.step("create directory", dir, || fs::create_dir_all(dir))
+    }
+
+    /// Makes a directory that must not exist yet.
+    pub fn create_dir(&self, dir: &Path, mode: u32) -> Result<(), Error> {
+        self.step("create directory", dir, || fs::DirBuilder::new().mode(mode).create(dir))
     }
 
     /// Makes a file that must not exist yet.

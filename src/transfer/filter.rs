@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 
 use crate::types::PgVersion;
 
@@ -81,11 +82,40 @@ impl Filters {
         Self::excluding(RESTORE_EXCLUDES)
     }
 
+    /// What a restore puts into a tablespace: the directory of its own major version. Those of others stay there, which
+    /// another cluster may use.
+    pub fn restore_of_tablespace(version: PgVersion) -> Self {
+        if version < PgVersion::new(90_000) {
+            return Self::default();
+        }
+        let own = format!("/PG_{}_*", version.major());
+        Self { include: vec![own.into()], protect: vec!["/*".into()], ..Self::default() }
+    }
+
     /// Leaves the path `relative` out, and alone in the destination.
     #[must_use]
     pub fn protecting(mut self, relative: impl AsRef<OsStr>) -> Self {
         let pattern = [b"/", &literal(relative.as_ref().as_bytes())[..]].concat();
         self.protect.push(OsString::from_vec(pattern));
+        self
+    }
+
+    /// Whether the path `name` is left out by an anchored pattern (`/name`, `/name/*`) without other wildcards.
+    pub fn exclude_anchored(&self, name: &Path) -> bool {
+        self.exclude.iter().any(|pattern| {
+            let Some(pattern) = pattern.as_bytes().strip_prefix(b"/") else { return false };
+            match pattern.strip_suffix(b"/*") {
+                Some(dir) => name.parent().is_some_and(|parent| parent.starts_with(OsStr::from_bytes(dir))),
+                None => name.starts_with(OsStr::from_bytes(pattern)),
+            }
+        })
+    }
+
+    /// Leaves the log files of a server alone in the destination; no backup has any. They tell what happened, and may lie
+    /// on another disk, with those of other servers.
+    #[must_use]
+    pub fn sparing_logs(mut self) -> Self {
+        self.protect.extend(["/pg_log/*", "/log/*"].map(OsString::from));
         self
     }
 
@@ -151,6 +181,19 @@ mod tests {
     fn a_protected_path_is_no_pattern() {
         let filters = Filters::default().protecting("a*[b]").protecting(r"c\d");
         assert_eq!(filters.protect, [r"/a\*\[b]", r"/c\d"]);
+    }
+
+    #[test]
+    fn what_a_restore_leaves_out_is_known_without_rsync() {
+        let filters = Filters::restore_of_pgdata();
+        for name in
+            ["pg_wal/0", "pg_wal/archive_status", "pg_wal/a/b", "log/x", "recovery.signal", "tablespace_map"]
+        {
+            assert!(filters.exclude_anchored(Path::new(name)), "{name}");
+        }
+        for name in ["pg_wal", "log", "base/log/x", "base/1/recovery.conf", "logs/x", "recovery.conf.old"] {
+            assert!(!filters.exclude_anchored(Path::new(name)), "{name}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod running_tasks;
 mod server_settings;
 mod server_status;
 mod servers;
+mod sync_info;
 mod wal_archive_check;
 
 pub use backup_details::{AvailableDetails, BackupDetails, Chain, Saved, WalUse};
@@ -22,4 +23,5 @@ pub use running_tasks::{RunningTask, RunningTasks};
 pub use server_settings::{ServerSettings, Shown};
 pub use server_status::{ServerStatus, StatusLine};
 pub use servers::Listed;
+pub use sync_info::SyncInfo;
 pub use wal_archive_check::{Obstacle, WalArchiveCheck};

@@ -18,6 +18,9 @@ use crate::types::{Lsn, SegmentSize, Timeline, WalName, WalSegment};
 /// Longest line of xlog.db that a crash can have cut; a longer one is something else.
 const CUT_LINE_BYTES: u64 = 4096;
 
+/// The file in `wals/` in which a passive node keeps how far it has copied.
+pub const SYNC_RECORD: &str = "sync-wals.info";
+
 /// Where the WAL archive of a server lies.
 #[derive(Debug, Clone)]
 pub struct ArchivePaths {

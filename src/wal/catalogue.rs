@@ -127,6 +127,40 @@ impl Catalogue {
         Ok(segments.max_by_key(|line| line.name).map(Fields::to_entry))
     }
 
+    /// The name on the last line, and where the line starts.
+    pub fn last_line(&self) -> Result<Option<(String, u64)>, Error> {
+        let Some(Range { start, end }) = self.index.last_line() else { return Ok(None) };
+        let text = self.text(start, end)?;
+        Ok(Fields::parse(text.trim_ascii_end()).map(|line| (line.name.to_owned(), start)))
+    }
+
+    /// The greatest name, cut to the length that the index keeps; empty when there is no line.
+    pub fn greatest_name(&self) -> String {
+        self.index.greatest_name().to_text()
+    }
+
+    /// The lines behind the one of `name` at `position`; `None` when no such line starts there, or when more than
+    /// `limit` bytes come behind it.
+    pub fn lines_behind(
+        &self,
+        name: &str,
+        position: u64,
+        limit: u64,
+    ) -> Result<Option<Vec<XlogDbEntry>>, Error> {
+        let end = self.index.last_line().map_or(0, |line| line.end);
+        if position >= end || end - position > limit {
+            return Ok(None);
+        }
+        // With the line feed before it, to know that a line starts there.
+        let from = position.saturating_sub(1);
+        let text = self.text(from, end)?;
+        let lines = if position == 0 { Some(&text[..]) } else { text.strip_prefix(b"\n") };
+        let Some(lines) = lines else { return Ok(None) };
+        let mut lines = lines.split(|byte| *byte == b'\n').filter_map(Fields::parse);
+        let is_there = lines.next().is_some_and(|line| line.name == name);
+        Ok(is_there.then(|| lines.map(Fields::to_entry).collect()))
+    }
+
     /// Adds lines at the end and has the disk keep them. When it fails, none is there.
     ///
     /// The index does not know of them until [`Catalogue::keep`]; a crash in between makes it be built anew.

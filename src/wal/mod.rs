@@ -21,7 +21,7 @@ mod testkit;
 mod totals;
 mod xlogdb;
 
-pub use archive::{Archive, ArchivePaths};
+pub use archive::{Archive, ArchivePaths, SYNC_RECORD};
 pub use attendant::{Attendant, Outcome, PassingFile};
 pub use catalogue::Entries;
 pub use content::Content;
@@ -29,7 +29,7 @@ pub use error::Error;
 pub use history::{Ancestor, TimelineHistory};
 pub use intake::{IncomingSettings, IntakeReport, Step, archive_incoming};
 pub use names::temporary_of;
-pub use open_archive::{Addition, OpenArchive, Present, Removal};
+pub use open_archive::{Addition, Extent, OpenArchive, PageStart, Present, Removal};
 pub use outlet::{Form, Found, Outlet};
 pub use rebuild::{Rebuilt, Strangers};
 pub use shipment::{Arrival, Digest, Received, Reception, ShipmentError, Shipper};

@@ -22,6 +22,11 @@ impl Key {
         key[..len].copy_from_slice(&name.as_bytes()[..len]);
         Self(key)
     }
+
+    /// The name, or what is kept of it.
+    pub fn to_text(self) -> String {
+        String::from_utf8_lossy(&self.0).trim_end_matches('\0').to_owned()
+    }
 }
 
 /// A run of names in text order, the order that every comparison of WAL names follows.
@@ -35,6 +40,16 @@ impl NameRange {
     pub fn new(range: &impl RangeBounds<WalName>) -> Self {
         let text = |bound: Bound<&WalName>| bound.map(WalName::to_string);
         Self { from: text(range.start_bound()), to: text(range.end_bound()) }
+    }
+
+    /// The names behind `name` up to `to`.
+    pub fn after(name: &str, to: &str) -> Self {
+        Self { from: Bound::Excluded(name.to_owned()), to: Bound::Included(to.to_owned()) }
+    }
+
+    /// The names from `name` up to `to`.
+    pub fn from(name: &str, to: &str) -> Self {
+        Self { from: Bound::Included(name.to_owned()), to: Bound::Included(to.to_owned()) }
     }
 
     pub fn contains(&self, name: &str) -> bool {

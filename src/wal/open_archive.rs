@@ -13,9 +13,11 @@ use crate::sys::fs;
 use crate::types::{Timeline, WalName, WalSegment};
 
 mod addition;
+mod peer;
 mod removal;
 
 pub use addition::{Addition, Present};
+pub use peer::{Extent, PageStart};
 pub use removal::Removal;
 
 /// By how much the clocks may differ that date directories and xlog.db: those of two file servers, at worst.

@@ -119,6 +119,11 @@ impl Found<'_> {
         &self.path
     }
 
+    /// What PostgreSQL has written of it so far, decompressed.
+    pub fn content(self) -> Result<Content, Error> {
+        self.archive.decoded_open(self.file, &self.path, self.origin)
+    }
+
     /// Writes the file to `out`, `target` being its name, and tells how many bytes that was.
     ///
     /// # Errors

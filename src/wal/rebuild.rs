@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 
-use super::archive::{Archive, is_hash_dir, wal_name_in};
+use super::archive::{Archive, SYNC_RECORD, is_hash_dir, wal_name_in};
 use super::catalogue::{Catalogue, Entries, Filling};
 use super::error::Error;
 use super::names::NameRange;
@@ -99,7 +99,8 @@ impl Archive {
         let own = format!("{}-xlog.db", self.paths.server);
         self.files.visit(&self.paths.wals_dir, |name, _| {
             let text = name.to_string_lossy();
-            if !text.starts_with('.') && !text.starts_with(&own) && !text.starts_with("xlog.db") {
+            let is_ours = text.starts_with(&own) || text.starts_with("xlog.db") || text == SYNC_RECORD;
+            if !text.starts_with('.') && !is_ours {
                 names.insert(name);
             }
         })?;

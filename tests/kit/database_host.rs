@@ -77,6 +77,11 @@ impl DatabaseHost {
         format!("env PATH={path} {} {words}", program.display())
     }
 
+    /// A `PATH` with our client programs, and with the ssh that leads to the backup host whatever its name is.
+    pub fn search_path(&self) -> String {
+        format!("{}:{}", self.dir.join("ours").display(), self.path())
+    }
+
     fn destination() -> String {
         format!("-U {} database main", tools::user())
     }

@@ -40,6 +40,15 @@ impl Answer {
             lines.sort_unstable();
             self.stdout = lines.join("\n");
         }
+        // A list of backups or settings that is looked into by key has no order.
+        if question.command() == "sync-info"
+            && let Ok(mut document) = serde_json::from_str::<serde_json::Value>(&self.stdout)
+        {
+            for key in ["backups", "config"] {
+                document[key].sort_all_objects();
+            }
+            self.stdout = serde_json::to_string_pretty(&document).unwrap();
+        }
         if question.is_json() {
             self.stdout = indented(&self.stdout, question.command() == "list-files");
         }

@@ -228,6 +228,7 @@ pub fn questions(case: &str, home: &Home) -> Vec<Question> {
             ask(&format!("list-files {server} {id}{}", FILES[index % FILES.len()]), index % 3 == 0);
             ask(&format!("keep {server} {id} --status"), index % 2 == 0);
         }
+        synchronisation(home, server).iter().for_each(|line| ask(line, false));
     }
     ALWAYS.iter().for_each(|line| both.iter().for_each(|json| ask(line, *json)));
     questions
@@ -241,6 +242,23 @@ fn in_turn(lines: &[&str], ask: &mut impl FnMut(&str, bool)) {
             ask(line, true);
         }
     }
+}
+
+/// What a passive node asks: for everything, and for what comes after a file that it was told of, with and without the
+/// place of its line, which may be wrong.
+fn synchronisation(home: &Home, server: &str) -> Vec<String> {
+    let mut lines = vec![
+        format!("sync-info {server}"),
+        format!("sync-info {server} 000000010000000000000000"),
+        format!("sync-info {server} FFFFFFFF0000000000000000 1"),
+    ];
+    let list = fs::read_to_string(home.path(&format!("{server}/wals/{server}-xlog.db"))).unwrap_or_default();
+    let middle = list.lines().nth(list.lines().count() / 2).and_then(|line| line.split('\t').next());
+    if let Some((name, position)) = middle.and_then(|name| Some((name, list.find(&format!("{name}\t"))?))) {
+        lines.push(format!("sync-info {server} {name}"));
+        lines.extend([position, position + 1].map(|at| format!("sync-info {server} {name} {}", at.max(1))));
+    }
+    lines
 }
 
 /// The identifiers of all records of a server, where 3.19 has them and where older releases had.

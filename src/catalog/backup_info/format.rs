@@ -75,9 +75,13 @@ impl BackupInfo {
             return Ok(0);
         }
         let (name, value) = line.split_once('=').ok_or(Problem::NotAField)?;
-        let (name, value) = (name.trim(), value.trim());
-        self.set(name, Value { name, text: (value != "None").then_some(value) })?;
+        self.set_text(name.trim(), value.trim())?;
         Ok(1)
+    }
+
+    /// Gives a field the value that stands in the file.
+    pub(super) fn set_text(&mut self, name: &str, text: &str) -> Result<(), Problem> {
+        self.set(name, Value { name, text: (text != "None").then_some(text) })
     }
 
     fn set(&mut self, name: &str, value: Value<'_>) -> Result<(), Problem> {

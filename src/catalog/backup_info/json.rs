@@ -1,13 +1,18 @@
-//! The JSON form, of which `diagnose` is made.
+//! The JSON forms: the one that `diagnose` is made of, and the one in which nodes tell each other of their backups.
 
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::BackupInfo;
+use super::{BackupInfo, Problem};
 use crate::catalog::Tablespace;
 use crate::catalog::py_literal::Literal;
-use crate::types::{BackupId, PgVersion, Timeline, Timestamp};
+use crate::types::{BackupId, PgVersion, Timeline, Timestamp, ctime_text, iso_text};
+
+/// What nodes say beside the fields of the record.
+const ID: &str = "backup_id";
+const BEGIN: &str = "begin_time_iso";
+const END: &str = "end_time_iso";
 
 impl BackupInfo {
     /// Every field under the name that it has in the file, and the identifier as `backup_id`; `moment` writes a time.
@@ -68,6 +73,45 @@ impl BackupInfo {
         fields.extend(self.snapshots_info.as_ref().map(|info| ("snapshots_info".to_owned(), json!(info))));
         fields.extend(self.unknown.iter().map(|(name, value)| (name.clone(), json!(value))));
         fields
+    }
+
+    /// The record as another node reads it in the answer of `sync-info`: the fields by name, then the identifier and the
+    /// exact times. Fields that Barman 3.19 does not know are left out, for it would read nothing then.
+    pub fn to_peer_json(&self) -> Map<String, Value> {
+        let known = Self { unknown: Vec::new(), ..self.clone() };
+        let mut fields = known.to_json(ctime_text);
+        fields.shift_remove(ID);
+        fields.sort_keys();
+        fields.insert(ID.to_owned(), json!(self.id.as_str()));
+        let exact = [(BEGIN, self.begin_time), (END, self.end_time)];
+        fields
+            .extend(exact.into_iter().filter_map(|(name, at)| Some((name.to_owned(), json!(iso_text(at?))))));
+        fields
+    }
+
+    /// Reads the record that another node tells of in the answer of `sync-info`.
+    ///
+    /// Every value is read as the text that the file of the other node has, by the same rules.
+    pub fn from_peer_json(id: BackupId, fields: &Map<String, Value>) -> Result<Self, Problem> {
+        let mut info = Self::new(id);
+        for (name, value) in fields {
+            let value = match name.as_str() {
+                ID | BEGIN | END => continue,
+                "begin_time" => fields.get(BEGIN).unwrap_or(value),
+                "end_time" => fields.get(END).unwrap_or(value),
+                _ => value,
+            };
+            info.set_text(name, &file_text(value))?;
+        }
+        Ok(info)
+    }
+}
+
+/// The text of a value in the file.
+fn file_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => Literal::from(other).to_string(),
     }
 }
 

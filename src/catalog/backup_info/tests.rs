@@ -151,3 +151,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_node_reads_the_record_that_another_one_tells() {
+    for record in [SEED_REWRITTEN, RSYNC, POSTGRES, SNAPSHOT] {
+        let info = parse(record);
+        let told = serde_json::to_string(&info.to_peer_json()).unwrap();
+        let read = BackupInfo::from_peer_json(id(), &serde_json::from_str(&told).unwrap()).unwrap();
+        assert_eq!(read.to_text(), record);
+        assert_eq!(read, info);
+    }
+}
+
+#[test]
+fn a_record_that_a_node_tells_is_read_by_the_rules_of_the_file() {
+    let refused = |told: &str| {
+        BackupInfo::from_peer_json(id(), &serde_json::from_str(told).unwrap()).unwrap_err().to_string()
+    };
+    for told in [
+        r#"{"tablespaces": [["fast", "../../etc", "/srv"]]}"#,
+        r#"{"begin_wal": "../0000000100000000000001"}"#,
+        r#"{"size": "many"}"#,
+        r#"{"parent_backup_id": "../20260101T100000"}"#,
+        r#"{"begin_time": {"at": 1}}"#,
+    ] {
+        let field = told.split('"').nth(1).unwrap();
+        assert!(refused(told).starts_with(&format!("'{field}': ")), "{}", refused(told));
+    }
+}

@@ -31,6 +31,9 @@ mod show_servers;
 mod ssh_caller;
 mod status;
 mod switch_wal;
+mod sync_backup;
+mod sync_info;
+mod sync_wals;
 mod terminate_process;
 mod verify_backup;
 
@@ -79,6 +82,9 @@ pub enum Command {
     Status(status::Args),
     #[command(alias = "switch-xlog")]
     SwitchWal(switch_wal::Args),
+    SyncBackup(sync_backup::Args),
+    SyncInfo(sync_info::Args),
+    SyncWals(sync_wals::Args),
     TerminateProcess(terminate_process::Args),
     #[command(alias = "verify")]
     VerifyBackup(verify_backup::Args),
@@ -127,6 +133,9 @@ pub fn run(app: &App, cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::ShowServers(args) => show_servers::run(app, args),
         Command::Status(args) => status::run(app, args),
         Command::SwitchWal(args) => switch_wal::run(app, args),
+        Command::SyncBackup(args) => sync_backup::run(app, args),
+        Command::SyncInfo(args) => sync_info::run(app, args),
+        Command::SyncWals(args) => sync_wals::run(app, args),
         Command::TerminateProcess(args) => terminate_process::run(app, args),
         Command::VerifyBackup(args) => verify_backup::run(app, args),
     }?;

@@ -79,6 +79,50 @@ pub struct Staging {
     pub location: StagingLocation,
 }
 
+/// What is said about the room for files of a restore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagingOptions {
+    /// `staging_path`.
+    pub path: Option<PathBuf>,
+    /// `staging_location`.
+    pub location: StagingLocation,
+    /// `recovery_staging_path`, which was for unpacking.
+    pub unpack_path: Option<PathBuf>,
+    /// `local_staging_path`, which was for everything else.
+    pub combine_path: Option<PathBuf>,
+}
+
+impl StagingOptions {
+    /// Where a step of a restore prepares files.
+    ///
+    /// # Errors
+    /// The deprecated option that would say it, when only the one for the other step is set.
+    pub fn of(&self, step: StagingStep) -> Result<Staging, &'static str> {
+        if let Some(path) = &self.path {
+            return Ok(Staging { path: path.clone(), location: self.location });
+        }
+        if !self.is_deprecated() {
+            return Ok(Staging { path: PathBuf::from("/tmp"), location: self.location });
+        }
+        let (own, option) = match step {
+            StagingStep::Unpack => (&self.unpack_path, key!("recovery_staging_path")),
+            StagingStep::Combine | StagingStep::Decrypt => (&self.combine_path, key!("local_staging_path")),
+        };
+        let path = own.clone().ok_or(option.name())?;
+        Ok(Staging { path, location: StagingLocation::Local })
+    }
+
+    /// Whether only deprecated options say something.
+    pub fn is_deprecated(&self) -> bool {
+        self.path.is_none() && (self.unpack_path.is_some() || self.combine_path.is_some())
+    }
+
+    /// Whether files are to be prepared in a directory of this host that somebody has chosen for that.
+    pub fn is_local_by_choice(&self) -> bool {
+        self.is_deprecated() || (self.path.is_some() && self.location == StagingLocation::Local)
+    }
+}
+
 /// About the server.
 impl ServerConfig {
     /// What the server is, for people.
@@ -129,6 +173,11 @@ impl ServerConfig {
     /// How to reach the node whose backups this one copies.
     pub fn primary_ssh_command(&self) -> Option<&str> {
         self.text(key!("primary_ssh_command"))
+    }
+
+    /// Whether the primary is told which configuration file to read.
+    pub fn forward_config_path(&self) -> bool {
+        self.flag(key!("forward_config_path"))
     }
 
     /// Directories, with colons between them, to search for programs first.
@@ -399,26 +448,16 @@ impl ServerConfig {
         RecoveryOptions { get_wal: has("get-wal"), delta_restore: has("delta-restore") }
     }
 
-    /// Where a step of a restore prepares files.
-    ///
-    /// # Errors
-    /// The deprecated option that would say it, when only the one for the other step is set.
-    pub fn staging(&self, step: StagingStep) -> Result<Staging, &'static str> {
+    /// What is said about the room for files of a restore.
+    pub fn staging_options(&self) -> StagingOptions {
         let location = StagingLocation::named_by(self.value(key!("staging_location")));
-        let location = location.unwrap_or(StagingLocation::Local);
-        if let Some(path) = self.text(key!("staging_path")) {
-            return Ok(Staging { path: PathBuf::from(path), location });
+        let path = |key| self.text(key).map(PathBuf::from);
+        StagingOptions {
+            path: path(key!("staging_path")),
+            location: location.unwrap_or(StagingLocation::Local),
+            unpack_path: path(key!("recovery_staging_path")),
+            combine_path: path(key!("local_staging_path")),
         }
-        let (unpack, combine) = (key!("recovery_staging_path"), key!("local_staging_path"));
-        if [unpack, combine].iter().all(|key| self.text(*key).is_none()) {
-            return Ok(Staging { path: PathBuf::from("/tmp"), location });
-        }
-        let own = match step {
-            StagingStep::Unpack => unpack,
-            StagingStep::Combine | StagingStep::Decrypt => combine,
-        };
-        let path = self.text(own).ok_or(own.name())?;
-        Ok(Staging { path: PathBuf::from(path), location: StagingLocation::Local })
     }
 
     /// The commands that run before or after an event.

@@ -1,4 +1,4 @@
-//! Whether the host of PostgreSQL can be reached for the copy.
+//! Whether the host of PostgreSQL, or of the primary node, can be reached for the copy.
 
 use super::{Postgres, Rows};
 use crate::config::BackupMethod;
@@ -18,14 +18,19 @@ pub fn check_access(server: &Server<'_>, rows: &mut Rows) -> Result<Access, Erro
     if !server.config.is_active() {
         return Ok(Access::Fails);
     }
-    if server.config.backup_method() == BackupMethod::LocalRsync {
+    let is_passive = server.config.is_passive();
+    if server.config.backup_method() == BackupMethod::LocalRsync && !is_passive {
         return check_local(server, rows);
     }
+    let (ssh, command, whom) = match is_passive {
+        true => (server.primary_ssh(), server.config.primary_ssh_command(), "Barman primary node"),
+        false => (server.ssh(), server.config.ssh_command(), "PostgreSQL server"),
+    };
     // The row 'configuration' says that there is no way to it.
-    if server.config.ssh_command().is_none() {
+    if command.is_none() {
         return Ok(Access::Fails);
     }
-    let tested = server.ssh().and_then(|ssh| Ok(ssh.test(&server.context)?));
+    let tested = ssh.and_then(|ssh| Ok(ssh.test(&server.context)?));
     let test = match tested {
         Ok(test) => test,
         Err(error) => {
@@ -38,13 +43,13 @@ pub fn check_access(server: &Server<'_>, rows: &mut Rows) -> Result<Access, Erro
         tracing::warn!("{}", test.stderr);
         let hint = format!(
             "Connection failed using '{} -o BatchMode=yes -o StrictHostKeyChecking=no' return code {}",
-            server.config.ssh_command().unwrap_or_default(),
+            command.unwrap_or_default(),
             test.code
         );
         rows.fail("ssh", hint);
         return Ok(Access::Fails);
     }
-    rows.ok("ssh", "PostgreSQL server");
+    rows.ok("ssh", whom);
     if !test.output_clean() {
         rows.fail(
             "ssh output clean",

@@ -2,19 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
+use super::archived::{self, Transport};
 use super::configuration::{self, Edited, Outcome};
+use super::delivery::{self, Delivery, FetchCommand};
+use super::delta::RESTORED_RECORD;
 use super::host::{Change, Host, NewFile, Place};
+use super::places::Start;
 use super::plan::RestorePlan;
+use super::recovery_conf;
 use super::request::Chosen;
-use crate::catalog::DirectoryForm;
-use crate::ops::{CopySettings, Error, Server};
+use super::scratch::Scratch;
+use super::source::{Source, Trees};
+use crate::catalog::{BackupArchive, Part};
+use crate::ops::{CopySettings, Error, Server, get_wal};
 use crate::transfer::smart_copy::{CopyItem, SmartCopy};
 use crate::transfer::{Endpoint, Filters};
+use crate::types::{Timestamp, WalName, WalSegment, timestamp_text};
 
 /// The file that tells an unfinished restore from a stranger's directory.
 pub const INCOMPLETE_MARK: &str = ".barman-restore-incomplete";
-/// Where WAL waits for a recovery that is steered; PostgreSQL fetches it from there.
-pub const WAL_DIRECTORY: &str = "barman_wal";
 /// The file without which PostgreSQL does not start.
 pub const CONTROL_FILE: &str = "global/pg_control";
 
@@ -25,21 +31,31 @@ pub fn apply(
     plan: &RestorePlan,
     copy: &CopySettings,
 ) -> Result<Outcome, Error> {
-    let form = server.catalog()?.directory_form(&plan.chosen.backup.id);
-    let restore = Restore { server, host, plan, destination: &plan.chosen.destination, form };
+    let restore = Restore { server, host, plan, destination: &plan.chosen.destination, copy };
     restore.claim_destination()?;
+    if let Some(horizon) = restore.safe_horizon() {
+        server.info(format!("Using safe horizon time for smart rsync copy: {}", timestamp_text(horizon)));
+    }
     server.info("Copying the base backup.");
-    restore.copy_data(copy)?;
+    let kept = restore.bring_data()?;
     restore.link_tablespaces()?;
-    server.info("Copying required WAL segments.");
     restore.provide_wal()?;
     if plan.recovery.is_some() {
         server.info("Generating recovery configuration");
+        tell_custom_command(server, &plan.delivery);
     }
     server.info("Identify dangerous settings in destination directory.");
-    let outcome = restore.write_configuration()?;
-    restore.finish()?;
+    let outcome = restore.write_configuration(kept.data())?;
+    restore.finish(kept.data())?;
     Ok(outcome)
+}
+
+/// What was typed is not checked: the DBA sees what PostgreSQL will run.
+fn tell_custom_command(server: &Server<'_>, delivery: &Delivery) {
+    if let Delivery::Fetched(FetchCommand { command, is_custom: true, .. }) = delivery {
+        let setting = recovery_conf::quote(command);
+        server.info(format!("Custom restore command override: restore_command = {setting}"));
+    }
 }
 
 struct Restore<'a> {
@@ -47,7 +63,24 @@ struct Restore<'a> {
     host: &'a dyn Host,
     plan: &'a RestorePlan,
     destination: &'a Path,
-    form: DirectoryForm,
+    copy: &'a CopySettings,
+}
+
+/// What the files of the destination that come last are made of.
+enum Kept<'a> {
+    /// The data directory of the backup.
+    Backup(&'a Path),
+    /// What was kept of an archive, or all that was in it.
+    Scratch { data: PathBuf, _scratch: Scratch },
+}
+
+impl Kept<'_> {
+    fn data(&self) -> &Path {
+        match self {
+            Self::Backup(data) => data,
+            Self::Scratch { data, .. } => data,
+        }
+    }
 }
 
 impl Restore<'_> {
@@ -57,33 +90,76 @@ impl Restore<'_> {
         self.host.change(&directories)?;
         let mark = self.destination.join(INCOMPLETE_MARK);
         self.host.replace(&mark, self.plan.chosen.mark().as_bytes(), 0o600)?;
-        // An attempt before this one may have come as far as that.
-        let control = self.destination.join(CONTROL_FILE);
-        let is_new = !self.plan.places.is_repetition;
-        if is_new { Ok(()) } else { self.host.change(&[Change::Remove(control)]) }
+        if self.plan.places.start == Start::Nothing {
+            return Ok(());
+        }
+        // From here on the files are neither those of before nor those of the backup.
+        let of_before =
+            [CONTROL_FILE, RESTORED_RECORD].map(|name| Change::Remove(self.destination.join(name)));
+        self.host.change(&of_before)?;
+        // Old WAL would be replayed. A link may lead to it, behind which newer rsyncs remove nothing.
+        self.host.change(&[Change::Empty(delivery::own_directory(self.destination, self.plan.version))])
     }
 
-    /// The data directory of the backup.
-    fn data_dir(&self) -> PathBuf {
-        self.server.layout().data_dir(&self.plan.chosen.backup.id, self.form)
+    fn safe_horizon(&self) -> Option<Timestamp> {
+        match self.plan.places.start {
+            Start::Files { safe_horizon } => safe_horizon,
+            Start::Nothing | Start::Repetition => None,
+        }
     }
 
-    /// Copies all but `pg_control`, without which PostgreSQL does not start.
-    fn copy_data(&self, settings: &CopySettings) -> Result<(), Error> {
-        let (layout, Chosen { backup, .. }) = (self.server.layout(), &self.plan.chosen);
-        let places = backup.tablespaces.iter().zip(&self.plan.chosen.tablespace_locations);
-        let tablespaces = places.map(|(tablespace, location)| CopyItem {
+    /// Brings all but `pg_control`, without which PostgreSQL does not start.
+    fn bring_data(&self) -> Result<Kept<'_>, Error> {
+        let backup = &self.plan.chosen.backup;
+        let (archives, scratch, is_staged) = match &self.plan.chosen.source {
+            Source::Trees(trees) => {
+                self.copy_trees(trees)?;
+                return Ok(Kept::Backup(&trees.data));
+            }
+            Source::Archives { archives, staging_path, is_staged } => {
+                (archives, Scratch::create(self.server, staging_path, &backup.id)?, *is_staged)
+            }
+        };
+        if is_staged {
+            let trees = archived::stage(self.server, (backup, archives), &scratch, self.copy)?;
+            self.copy_trees(&trees)?;
+            return Ok(Kept::Scratch { data: trees.data, _scratch: scratch });
+        }
+        let aside = scratch.dir().to_owned();
+        let transports: Vec<Transport<'_>> =
+            archives.iter().filter_map(|archive| self.transport_of(archive)).collect();
+        archived::deliver(self.server, self.host, &transports, &aside, self.copy)?;
+        Ok(Kept::Scratch { data: aside, _scratch: scratch })
+    }
+
+    /// Where the files of an archive go.
+    fn transport_of<'a>(&'a self, archive: &'a BackupArchive) -> Option<Transport<'a>> {
+        let Chosen { backup, tablespace_locations, .. } = &self.plan.chosen;
+        let (place, bandwidth_limit) = match archive.part {
+            Part::Data => (self.destination, self.copy.bandwidth_limit),
+            Part::Tablespace(oid) => {
+                let at = backup.tablespaces.iter().position(|known| known.oid == oid)?;
+                let limit = self.copy.limit_of_tablespace(&backup.tablespaces[at].name);
+                (tablespace_locations[at].as_path(), limit)
+            }
+        };
+        Some(Transport { archive, place, bandwidth_limit })
+    }
+
+    fn copy_trees(&self, trees: &Trees) -> Result<(), Error> {
+        let settings = self.copy;
+        let backup = &self.plan.chosen.backup;
+        let places =
+            trees.tablespaces.iter().zip(&backup.tablespaces).zip(&self.plan.chosen.tablespace_locations);
+        let tablespaces = places.map(|((source, tablespace), location)| CopyItem {
+            filters: Filters::restore_of_tablespace(self.plan.version),
             bandwidth_limit: settings.limit_of_tablespace(&tablespace.name),
-            ..CopyItem::tree(
-                &tablespace.name,
-                layout.tablespace_dir(&backup.id, tablespace.oid, self.form),
-                location,
-            )
+            ..CopyItem::tree(&tablespace.name, source, location)
         });
         let data = CopyItem {
             filters: self.data_filters(),
             bandwidth_limit: settings.bandwidth_limit,
-            ..CopyItem::tree("pgdata", self.data_dir(), self.destination)
+            ..CopyItem::tree("pgdata", &trees.data, self.destination)
         };
         let mut items = Vec::new();
         for (item, place) in std::iter::once(data).chain(tablespaces).zip(&self.plan.places.all) {
@@ -92,6 +168,7 @@ impl Restore<'_> {
         let copy = SmartCopy {
             items,
             is_source_still: true,
+            safe_horizon: self.safe_horizon(),
             ..settings.copy(Endpoint::Local, self.host.endpoint(), self.server.config)
         };
         copy.run(&self.server.context)?;
@@ -103,9 +180,9 @@ impl Restore<'_> {
         let links =
             self.plan.chosen.backup.tablespaces.iter().map(|known| format!("pg_tblspc/{}", known.oid).into());
         let inside = self.plan.places.tablespaces_inside();
-        let ours = [CONTROL_FILE, INCOMPLETE_MARK].map(PathBuf::from);
+        let ours = [CONTROL_FILE, INCOMPLETE_MARK, RESTORED_RECORD].map(PathBuf::from);
         let left_alone = links.chain(inside.map(Path::to_owned)).chain(ours);
-        left_alone.fold(Filters::restore_of_pgdata(), Filters::protecting)
+        left_alone.fold(Filters::restore_of_pgdata(), Filters::protecting).sparing_logs()
     }
 
     /// Leaves the hidden files alone that were in the destination and are not the backup's: they do not keep a
@@ -139,39 +216,75 @@ impl Restore<'_> {
         Ok(())
     }
 
-    fn wal_directory(&self) -> PathBuf {
-        let own = if self.plan.version.at_least(10) { "pg_wal" } else { "pg_xlog" };
-        self.destination.join(if self.plan.recovery.is_some() { WAL_DIRECTORY } else { own })
-    }
-
     /// Puts the WAL where PostgreSQL will look for it, decoded.
     fn provide_wal(&self) -> Result<(), Error> {
-        let (directory, names) = (self.wal_directory(), &self.plan.wal.files);
+        let own = delivery::own_directory(self.destination, self.plan.version);
+        let directory = match &self.plan.delivery {
+            Delivery::InPlace(directory) | Delivery::Aside(directory) => directory,
+            Delivery::Fetched(_) => &own,
+        };
         let status = directory.join("archive_status");
         self.host.change(&[Change::Directory(directory.clone()), Change::Directory(status)])?;
-        let (archive, size) = (self.server.archive(), self.plan.chosen.backup.xlog_segment_size);
-        self.host.write(&directory, names.len(), &|number| {
-            let name = names[number];
-            let content = Box::new(archive.read(name)?.expecting(name, size));
-            Ok(NewFile { name: name.to_string(), mode: 0o600, content, origin: archive.path_of(name) })
-        })?;
-        tracing::info!("Provided {} WAL files", names.len());
-        if self.plan.recovery.is_none() {
+        if let Delivery::Fetched(_) = &self.plan.delivery {
+            return Ok(());
+        }
+        self.server.info("Copying required WAL segments.");
+        self.copy_wal(directory)?;
+        if let Some(segment) = self.plan.partial {
+            self.server.info("Copying .partial WAL files.");
+            self.copy_partial(segment, directory)?;
+        }
+        if let Delivery::InPlace(_) = &self.plan.delivery {
             self.server.info("Generating archive status files");
-            self.host.write(&directory, names.len(), &|number| {
+            let names = &self.plan.wal.files;
+            self.host.write(directory, names.len(), &|number| {
                 Ok(NewFile::of(format!("archive_status/{}.done", names[number]), 0o600, Vec::new()))
             })?;
         }
         Ok(())
     }
 
+    fn copy_wal(&self, directory: &Path) -> Result<(), Error> {
+        let names = &self.plan.wal.files;
+        let (archive, size) = (self.server.archive(), self.plan.chosen.backup.xlog_segment_size);
+        self.host.write(directory, names.len(), &|number| {
+            let name = names[number];
+            let content = Box::new(archive.read(name)?.expecting(name, size));
+            Ok(NewFile { name: name.to_string(), mode: 0o600, content, origin: archive.path_of(name) })
+        })?;
+        tracing::info!("Provided {} WAL files", names.len());
+        Ok(())
+    }
+
+    /// Puts what has arrived of a segment under its name. It is not marked as archived: if the server goes on with it,
+    /// it has to be.
+    fn copy_partial(&self, segment: WalSegment, directory: &Path) -> Result<(), Error> {
+        let archive = self.server.archive();
+        self.host.write(directory, 1, &|_| {
+            let found = get_wal::outlet(self.server, &archive)?.find(WalName::Segment(segment), true)?;
+            let found = found.ok_or_else(|| {
+                Error::refused(format!(
+                    "the unfinished WAL segment {segment} has gone from server '{}' meanwhile; restore again",
+                    self.server.name()
+                ))
+            })?;
+            let origin = found.path().to_owned();
+            Ok(NewFile {
+                name: segment.to_string(),
+                mode: 0o600,
+                content: Box::new(found.content()?),
+                origin,
+            })
+        })
+    }
+
     /// Writes the configuration and the record of the backup, and moves the manifest, which no longer fits a changed
     /// directory, away.
-    fn write_configuration(&self) -> Result<Outcome, Error> {
-        let (files, data, backup) = (&self.server.context.files, self.data_dir(), &self.plan.chosen.backup);
-        let (edited, outcome) = configuration::edit(files, &data, self.plan, &self.wal_directory())?;
+    fn write_configuration(&self, data: &Path) -> Result<Outcome, Error> {
+        let backup = &self.plan.chosen.backup;
+        let (edited, outcome) = configuration::edit(self.server, data, self.plan)?;
         self.host.write(self.destination, edited.len() + 1, &|number| {
-            let record = || NewFile::of(".barman-recover.info", 0o600, backup.to_text().into_bytes());
+            let record = || NewFile::of(RESTORED_RECORD, 0o600, backup.to_text().into_bytes());
             Ok(edited.get(number).map_or_else(record, Edited::to_new_file))
         })?;
         let manifest = self.destination.join("backup_manifest");
@@ -181,10 +294,10 @@ impl Restore<'_> {
     }
 
     /// Everything is on disk before `pg_control` makes it a data directory, and that before the mark goes.
-    fn finish(&self) -> Result<(), Error> {
+    fn finish(&self, data: &Path) -> Result<(), Error> {
         let places: Vec<Change> = self.plan.chosen.places().map(|place| Change::Sync(place.into())).collect();
         self.host.change(&places)?;
-        let control = self.server.context.files.read(&self.data_dir().join(CONTROL_FILE))?;
+        let control = self.server.context.files.read(&data.join(CONTROL_FILE))?;
         self.host.replace(&self.destination.join(CONTROL_FILE), &control, 0o600)?;
         self.host.change(&[Change::Remove(self.destination.join(INCOMPLETE_MARK))])
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::catalog::{BackupInfo, Tablespace};
+use crate::codec::{Encoder, Format, Level};
 use crate::config::Config;
 use crate::config::tests::kit::{Home, READY};
 use crate::ops::CopySettings;
@@ -18,6 +19,8 @@ use crate::sys::{
     Cancel, Cancelled, Clock, Command, Context, Files, Finished, Processes, SystemProcesses, process,
 };
 use crate::types::{BackupStatus, PgVersion, SegmentSize, Timestamp};
+
+mod over_files;
 
 const ID: &str = "20260101T100000";
 const LIMITS: &str = "bandwidth_limit = 500000\ntablespace_bandwidth_limit = ts:700000\n";
@@ -73,6 +76,25 @@ impl Site {
         site
     }
 
+    /// The same backup in archives.
+    fn archived() -> Self {
+        let site = Self::new();
+        let base = site.path(&format!("main/base/{ID}"));
+        let pack = |dir: &str| {
+            let mut archive = tar::Builder::new(Vec::new());
+            archive.append_dir_all("", base.join(dir)).unwrap();
+            real::remove_dir_all(base.join(dir)).unwrap();
+            archive.into_inner().unwrap()
+        };
+        let (data, tablespace) = (pack("data"), pack("16400"));
+        let mut encoder = Encoder::new(Vec::new(), Format::Gzip, Level::Low).unwrap();
+        encoder.write_all(&data).unwrap();
+        real::create_dir(base.join("data")).unwrap();
+        real::write(base.join("data/base.tar.gz"), encoder.finish().unwrap()).unwrap();
+        real::write(base.join("data/16400.tar"), tablespace).unwrap();
+        site
+    }
+
     fn server(&self, files: Files) -> Server<'_> {
         let context = Context { files, ..Context::new(Arc::new(Silent), Cancel::default()) };
         Server::new(&context, &self.config.global, &self.config.servers["main"])
@@ -93,6 +115,7 @@ impl Site {
 
     fn request(&self, to: &str, tablespaces: &[&str]) -> RestoreRequest {
         RestoreRequest {
+            staging: TypedStaging { path: Some(self.path("staging")), ..TypedStaging::default() },
             backup: ID.into(),
             destination: self.path(to),
             targets: vec![TypedTarget::Immediate],
@@ -101,6 +124,10 @@ impl Site {
             action: None,
             tablespaces: tablespaces.iter().map(|rule| (*rule).to_owned()).collect(),
             remote_ssh_command: None,
+            standby: false,
+            wal: WalOptions::default(),
+            settings_file: None,
+            delta: false,
             copy: CopySettings::configured(&self.config.servers["main"]),
         }
     }
@@ -145,8 +172,16 @@ fn steps_of_a_restore(site: &Site) -> usize {
 
 #[test]
 fn a_restore_that_stops_anywhere_leaves_nothing_startable_but_the_whole_and_can_be_repeated() {
-    let site = Site::new();
-    let steps = steps_of_a_restore(&site);
+    assert_every_stop_is_survived(&Site::new());
+}
+
+#[test]
+fn so_does_a_restore_out_of_archives() {
+    assert_every_stop_is_survived(&Site::archived());
+}
+
+fn assert_every_stop_is_survived(site: &Site) {
+    let steps = steps_of_a_restore(site);
     assert!(steps > 20, "{steps}");
     for allowed in 0..steps {
         let (to, when) = (format!("to-{allowed}"), format!("stopped after {allowed} of {steps} steps"));
@@ -202,6 +237,37 @@ fn hidden_files_of_others_in_the_destination_stay() {
     site.assert_complete("to", "beside hidden files");
     assert_eq!(site.read("to/.ssh/kept").as_deref(), Some("mine"));
     assert_eq!(site.read("to-ts/.snapshot/kept").as_deref(), Some("mine"));
+}
+
+#[test]
+fn an_archive_that_holds_what_postgresql_does_not_store_is_refused() {
+    let archive = |fill: &dyn Fn(&mut tar::Builder<Vec<u8>>)| {
+        let site = Site::archived();
+        let mut archive = tar::Builder::new(Vec::new());
+        fill(&mut archive);
+        real::remove_file(site.path(&format!("main/base/{ID}/data/base.tar.gz"))).unwrap();
+        let path = site.path(&format!("main/base/{ID}/data/base.tar"));
+        real::write(path, archive.into_inner().unwrap()).unwrap();
+        let error = site.restore_to("to", Files::default()).unwrap_err();
+        assert!(!site.is_startable("to"));
+        assert!(real::read_dir(site.path("staging")).unwrap().next().is_none());
+        error.with_causes()
+    };
+    let header = |kind| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(0o700);
+        header.set_size(0);
+        header
+    };
+    let lacking = archive(&|archive| {
+        archive.append_data(&mut header(tar::EntryType::Regular), "PG_VERSION", io::empty()).unwrap();
+    });
+    assert!(lacking.contains("base.tar' has no 'global/pg_control'"), "{lacking}");
+    let leading = archive(&|archive| {
+        archive.append_link(&mut header(tar::EntryType::Symlink), "base", "/etc").unwrap();
+    });
+    assert!(leading.contains("'base' in the archive") && leading.contains("is a link"), "{leading}");
 }
 
 /// Runs programs and remembers them.

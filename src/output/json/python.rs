@@ -1,4 +1,4 @@
-//! JSON as Python writes it: keys sorted, only ASCII, a blank after comma and colon, numbers in its notation.
+//! JSON as Python writes it: keys sorted where Barman sorts them, only ASCII, a blank after comma and colon, numbers in its notation.
 
 use std::io::{self, Write};
 
@@ -10,20 +10,32 @@ use crate::catalog::py_literal::Literal;
 
 /// A document on one line, with its line feed.
 pub fn one_line(value: Value) -> String {
-    write(value, OneLine)
+    write_sorted(value, OneLine)
 }
 
 /// A document with four blanks for each level, and a line feed at its end.
 pub fn indented(value: Value) -> String {
-    write(value, PrettyFormatter::with_indent(b"    "))
+    write_sorted(value, PrettyFormatter::with_indent(INDENT))
 }
 
-fn write(mut value: Value, layout: impl Formatter) -> String {
+/// A value that stands `level` levels deep in such a document, its keys in the order that they have.
+pub fn indented_at(level: usize, value: &impl Serialize) -> String {
+    let indent = String::from_utf8_lossy(INDENT).repeat(level);
+    // No text has a line feed in it: it would be `\n` there.
+    write(value, PrettyFormatter::with_indent(INDENT)).replace('\n', &format!("\n{indent}"))
+}
+
+const INDENT: &[u8] = b"    ";
+
+fn write_sorted(mut value: Value, layout: impl Formatter) -> String {
     value.sort_all_objects();
+    write(&value, layout) + "\n"
+}
+
+fn write(value: &impl Serialize, layout: impl Formatter) -> String {
     let mut text = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut text, Python(layout));
     value.serialize(&mut serializer).expect("a JSON value can be written into memory");
-    text.push(b'\n');
     String::from_utf8(text).expect("JSON is text")
 }
 

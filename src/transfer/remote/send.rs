@@ -23,7 +23,16 @@ const KEPT_BYTES: u64 = 16 << 20;
 const PIECE_BYTES: u64 = 1 << 20;
 
 /// The exit code of ssh when the connection is lost.
-const LOST: i32 = 255;
+pub(super) const LOST: i32 = 255;
+
+/// Which time a file there is given.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Times {
+    /// That of its arrival.
+    OfArrival,
+    /// The one in the archive.
+    OfArchive,
+}
 
 /// A file to be written.
 pub struct NewFile {
@@ -92,7 +101,7 @@ impl RemoteHost {
         open: &OpenFile<'_, E>,
     ) -> Result<Result<Sent, E>, Error> {
         let mut outcome = Err(Broken::Pipe);
-        let finished = self.unpack(dir, &mut |out| {
+        let finished = self.unpack(dir, Times::OfArrival, &mut |out| {
             outcome = self.write_batch(out, sent, count, open);
             outcome.as_ref().map(drop).map_err(|_| io::ErrorKind::BrokenPipe.into())
         })?;
@@ -109,9 +118,14 @@ impl RemoteHost {
     }
 
     /// Runs `tar` in the directory `dir` of the host on what `write` gives it.
-    fn unpack(&self, dir: &Path, write: &mut Feeder<'_>) -> Result<Finished, Error> {
-        // Of the archive only names, modes and contents count, not owners (-o) and times (-m).
-        let options = if self.compress { "-xpomzf" } else { "-xpomf" };
+    pub(super) fn unpack(&self, dir: &Path, times: Times, write: &mut Feeder<'_>) -> Result<Finished, Error> {
+        // Owners do not count (-o).
+        let options = match (times, self.compress) {
+            (Times::OfArrival, true) => "-xpomzf",
+            (Times::OfArrival, false) => "-xpomf",
+            (Times::OfArchive, true) => "-xpozf",
+            (Times::OfArchive, false) => "-xpof",
+        };
         let words = ["env", "LC_ALL=C", "tar", options, "-", "-C"].map(OsStr::new);
         let command = self.ssh.remote(words.into_iter().chain([dir.as_os_str()]));
         let (clock, cancel) = (&*self.context.clock, &self.context.cancel);

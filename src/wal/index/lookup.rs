@@ -22,6 +22,17 @@ impl Index {
         (number > 0).then_some((number, start..end))
     }
 
+    /// Where the last line starts and ends; `None` when there is none.
+    pub fn last_line(&self) -> Option<Range<u64>> {
+        let Line { number, start, end, .. } = self.header.last;
+        (number > 0).then_some(start..end)
+    }
+
+    /// The greatest name.
+    pub fn greatest_name(&self) -> Key {
+        self.main_reach()
+    }
+
     /// The blocks in which names of the range may lie, in no order worth mentioning.
     pub fn blocks(&self, range: &NameRange) -> Result<Vec<Block>, Damaged> {
         let mut blocks = self.late_in(range)?;

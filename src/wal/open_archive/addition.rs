@@ -59,6 +59,11 @@ impl OpenArchive<'_> {
     /// Adds files of another archive, which must be given in ascending order and absent from this one. A crash leaves
     /// lines whose files did not come, or files with their lines; both may be added again.
     pub fn add(&mut self, additions: &[Addition]) -> Result<(), Error> {
+        self.insert(additions, false)
+    }
+
+    /// As [`OpenArchive::add`]; `replaces` tells whether a file may take the place of one that is there.
+    pub(super) fn insert(&mut self, additions: &[Addition], replaces: bool) -> Result<(), Error> {
         debug_assert!(additions.is_sorted_by_key(|addition| addition.name));
         self.catalogue.ensure_readable()?;
         let mut unlisted = Vec::new();
@@ -75,7 +80,7 @@ impl OpenArchive<'_> {
             let directory = fs::parent(&self.archive.path_of(addition.name)).to_owned();
             files.create_dir_all(&directory)?;
             let (name, entry) = (addition.name, addition.entry.clone());
-            self.put(&Publication { name, temporary: addition.file.clone(), entry, replaces: false })?;
+            self.put(&Publication { name, temporary: addition.file.clone(), entry, replaces })?;
             files.sync_dir(&directory)?;
         }
         Ok(files.sync_dir(wals_dir)?)

@@ -1,14 +1,12 @@
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
-use super::{Change, Host, NewFile, OpenFile, Place, Room, Survey, unreadable};
+use super::{Change, EachMember, Host, NewFile, OpenFile, Place, Room, Survey, unreadable};
+use crate::ops::restore::parallel;
 use crate::ops::{Error, disk_use};
 use crate::sys::fs::PathContext;
-use crate::sys::{Context, env, fs, user};
+use crate::sys::{Context, env, fs, other_process, user};
 use crate::transfer::Endpoint;
 use crate::transfer::remote::real_place;
 
@@ -48,6 +46,10 @@ impl Host for LocalHost<'_> {
         Ok(disk_use::measure(self.context, dir)?.bytes)
     }
 
+    fn is_running(&self, process: u32) -> Result<bool, Error> {
+        Ok(other_process::exists(process))
+    }
+
     fn change(&self, changes: &[Change]) -> Result<(), Error> {
         changes.iter().try_for_each(|change| self.make(change))
     }
@@ -59,24 +61,14 @@ impl Host for LocalHost<'_> {
     }
 
     fn write(&self, dir: &Path, count: usize, open: &OpenFile<'_, Error>) -> Result<(), Error> {
-        let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
-        let write_next = || {
-            while let Some(number) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|next| *next < count) {
-                let checked = self.context.cancel.check().map_err(Error::from);
-                if let Err(error) = checked.and_then(|()| open(number)).and_then(|file| self.put(dir, file)) {
-                    // The others stop too: nothing is left for them to take.
-                    next.store(count, Ordering::Relaxed);
-                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                    return;
-                }
-            }
-        };
-        thread::scope(|scope| {
-            for _ in 0..self.jobs.clamp(1, count.max(1)) {
-                scope.spawn(write_next);
-            }
-        });
-        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        parallel::each(count, self.jobs, |number| {
+            self.context.cancel.check()?;
+            self.put(dir, open(number)?)
+        })
+    }
+
+    fn unpack(&self, dir: &Path, _: u32, members: &EachMember<'_, Error>) -> Result<(), Error> {
+        super::unpack(self.context, dir, members)
     }
 }
 
@@ -97,6 +89,7 @@ impl LocalHost<'_> {
             is_directory,
             closed: closed.map(|error| error.source.to_string()),
             is_occupied: entries.iter().any(|entry| !is_hidden(entry)),
+            holds_postgresql: entries.iter().any(|entry| entry.name.as_encoded_bytes().starts_with(b"PG_")),
             hidden: entries.into_iter().filter(is_hidden).map(|entry| entry.name).collect(),
             room: is_directory.then(|| self.room_at(existing)).transpose()?,
         })
@@ -132,6 +125,15 @@ impl LocalHost<'_> {
             Change::Remove(path) => {
                 if files.exists(path)? {
                     files.remove_durably(path)?;
+                }
+            }
+            Change::Empty(dir) => {
+                let entries = if files.is_dir(dir) { files.list(dir)? } else { Vec::new() };
+                for entry in entries {
+                    match entry.metadata.is_dir() {
+                        true => files.remove_tree(&entry.path)?,
+                        false => files.remove_file(&entry.path)?,
+                    }
                 }
             }
             Change::Sync(path) => files.sync_filesystem(path)?,

@@ -5,11 +5,13 @@
 
 mod local;
 mod remote;
+mod unpack;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use crate::transfer::remote::{Change, NewFile, OpenFile, Place, Room, Survey};
+pub use crate::transfer::remote::{Change, EachMember, NewFile, OpenFile, Place, Room, Survey, TakeMember};
+pub use unpack::unpack;
 
 use local::LocalHost;
 use remote::OtherHost;
@@ -40,6 +42,9 @@ pub trait Host: Sync {
     /// The bytes that the files below `dir` take.
     fn used_bytes(&self, dir: &Path) -> Result<u64, Error>;
 
+    /// Whether there is a process of that number.
+    fn is_running(&self, process: u32) -> Result<bool, Error>;
+
     /// Makes the changes, in their order, up to the first that fails.
     fn change(&self, changes: &[Change]) -> Result<(), Error>;
 
@@ -48,6 +53,10 @@ pub trait Host: Sync {
 
     /// Writes `count` files into the directory `dir`, in place of those that have their names. They are not synced.
     fn write(&self, dir: &Path, count: usize, open: &OpenFile<'_, Error>) -> Result<(), Error>;
+
+    /// Writes the files and directories of an archive below the directory `dir`, in place of those that have their
+    /// names. They are not synced. What goes over a network keeps to `limit`, in KiB a second; 0 is none.
+    fn unpack(&self, dir: &Path, limit: u32, members: &EachMember<'_, Error>) -> Result<(), Error>;
 }
 
 /// What the content of WAL has to say of itself is said as it is.

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use super::{Change, Host, OpenFile, Survey, unreadable};
+use super::{Change, EachMember, Host, OpenFile, Survey, unreadable};
 use crate::ops::Error;
 use crate::sys::fs;
 use crate::transfer::remote::{self, RemoteHost};
@@ -37,6 +37,10 @@ impl Host for OtherHost {
         Ok(self.0.used_bytes(dir)?)
     }
 
+    fn is_running(&self, process: u32) -> Result<bool, Error> {
+        Ok(self.0.is_running(process)?)
+    }
+
     fn change(&self, changes: &[Change]) -> Result<(), Error> {
         Ok(self.0.change(changes)?)
     }
@@ -50,6 +54,10 @@ impl Host for OtherHost {
             Error::Remote(remote::Error::Source(fs::Error { path, source, .. })) => unreadable(source, &path),
             other => other,
         })
+    }
+
+    fn unpack(&self, dir: &Path, limit: u32, members: &EachMember<'_, Error>) -> Result<(), Error> {
+        RemoteHost { bandwidth_limit: limit, ..self.0.clone() }.unpack_members(dir, members)
     }
 }
 

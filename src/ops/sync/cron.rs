@@ -1,0 +1,101 @@
+//! What `cron` does for a passive node.
+
+use std::collections::BTreeSet;
+
+use super::backup::{is_obsolete, is_remnant};
+use super::last_synced::LastSynced;
+use super::primary;
+use super::primary_info::PrimaryInfo;
+use super::wals::first_missing;
+use crate::catalog::{BackupInfo, Catalog};
+use crate::ops::{Error, Server};
+use crate::types::{BackupId, BackupStatus, WalName};
+
+/// Asks the primary what there is, and has `start` begin what follows, each in a process of its own. The caller holds
+/// the lock of cron.
+pub fn run(server: &Server<'_>, start: &dyn Fn(&[&str]) -> Result<(), Error>) -> Result<(), Error> {
+    let catalog = server.catalog()?;
+    let since = where_to_go_on(server, &catalog)?;
+    let info = match primary::refresh(server, since) {
+        Ok(info) => info,
+        Err(error) => {
+            server.context.cancel.check()?;
+            server.error(format!("Failed to retrieve the primary node status: {}", error.description()));
+            return Ok(());
+        }
+    };
+    start_backup(server, &catalog, &info, start)?;
+    start_wals(server, &info, start)
+}
+
+/// What was copied last; nothing when a backup here lacks WAL from before: then the primary is asked for all of it.
+fn where_to_go_on(server: &Server<'_>, catalog: &Catalog) -> Result<Option<LastSynced>, Error> {
+    let Some(since) = LastSynced::load(server)? else { return Ok(None) };
+    let archive = server.archive();
+    let loaded = catalog.load();
+    let mut waiting = loaded.backups.iter().filter(|it| it.status == BackupStatus::WaitingForWals);
+    let lacks = |backup: &&BackupInfo| {
+        let missing = first_missing(&archive, backup).ok().flatten();
+        missing.is_some_and(|missing| WalName::Segment(missing) <= since.name)
+    };
+    Ok((!waiting.any(lacks)).then_some(since))
+}
+
+/// Starts the copy of the oldest backup that is not here. One that has failed before comes after the others, so that it
+/// does not stand in their way.
+fn start_backup(
+    server: &Server<'_>,
+    catalog: &Catalog,
+    info: &PrimaryInfo,
+    start: &dyn Fn(&[&str]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let name = server.name();
+    if info.backups.is_empty() {
+        server.info(format!("No backup synchronisation required for server {name}"));
+    }
+    for id in due(catalog, info) {
+        if info.backups.contains_key(&id) && is_obsolete(server, catalog, info, &id)? {
+            continue;
+        }
+        if server.probe_lock(&catalog.layout().sync_backup_lock(&id))?.is_none() {
+            server.info(format!(
+                "A synchronisation process for backup {id} on server {name} is already in progress"
+            ));
+            return Ok(());
+        }
+        server.info(format!("Starting copy of backup {id} for server {name}"));
+        return start(&["sync-backup", name, id.as_str()]);
+    }
+    Ok(())
+}
+
+/// The backups that are not here as a whole: those of the primary, and what is left of those that it had.
+fn due(catalog: &Catalog, info: &PrimaryInfo) -> Vec<BackupId> {
+    let local = catalog.load().backups;
+    let here: BTreeSet<&BackupId> = local.iter().filter(|it| it.is_available()).map(|it| &it.id).collect();
+    let failed: BTreeSet<&BackupId> =
+        local.iter().filter(|it| it.status == BackupStatus::Failed).map(|it| &it.id).collect();
+    let remnants = local.iter().filter(|it| is_remnant(it)).map(|it| &it.id);
+    let known: BTreeSet<&BackupId> = info.backups.keys().chain(remnants).collect();
+    let mut due: Vec<BackupId> = known.into_iter().filter(|id| !here.contains(id)).cloned().collect();
+    due.sort_by_key(|id| (failed.contains(id), id.clone()));
+    due
+}
+
+fn start_wals(
+    server: &Server<'_>,
+    info: &PrimaryInfo,
+    start: &dyn Fn(&[&str]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let name = server.name();
+    if !info.has_wal {
+        server.info(format!("No WAL synchronisation required for server {name}"));
+        return Ok(());
+    }
+    if server.probe_lock(&server.task_lock("sync-wal"))?.is_none() {
+        server.info(format!("WAL synchronisation already running for server {name}"));
+        return Ok(());
+    }
+    server.info(format!("Started copy of WAL files for server {name}"));
+    start(&["sync-wals", name])
+}
