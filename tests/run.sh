@@ -29,6 +29,8 @@ needs 'command -v ssh'                            openssh-client
 needs 'command -v rsync'                          rsync
 needs 'command -v fish'                           fish
 needs 'command -v gpg'                            gpg
+needs 'command -v gpg-agent'                      gpg-agent
+needs 'command -v file'                           file
 needs '[ -x /usr/bin/barman-wal-restore ]'         barman-cli
 needs '[ -x /usr/lib/postgresql/15/bin/repmgr ]'  postgresql-15-repmgr
 needs 'command -v pigz'                           pigz

@@ -283,7 +283,6 @@ fn what_this_version_cannot_do_is_said() {
         ("backup_method = local-to-cloud\n", "backup_method = local-to-cloud"),
         ("basebackups_directory = s3://bucket\n", "basebackups_directory = s3://bucket"),
         ("wals_directory = gs://bucket\n", "wals_directory = gs://bucket"),
-        ("encryption = gpg\n", "encryption = gpg"),
     ] {
         let said = main_server(text).unsupported();
         assert!(said.len() == 1 && said[0].contains(word), "{text}: {said:?}");

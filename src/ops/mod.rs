@@ -6,7 +6,7 @@
 
 pub mod archive_wal;
 pub mod backup;
-mod backup_archives;
+pub mod backup_archives;
 pub mod check;
 pub mod check_backup;
 pub mod check_wal_archive;
@@ -17,6 +17,7 @@ pub mod cron;
 pub mod delete;
 pub mod diagnose;
 mod disk_use;
+mod encryption;
 mod error;
 pub mod exchange;
 pub mod generate_manifest;

@@ -13,6 +13,7 @@ mod backup_kinds;
 mod catalogue;
 mod compression;
 mod documents;
+mod encryption;
 mod exchange;
 mod hooks;
 mod interop;

@@ -13,7 +13,7 @@ use crate::kit::world::{Plan, word};
 use crate::kit::{Cluster, Outcome, Site, Version, World, eventually};
 
 /// A world whose backups Barman makes by streaming, with the programs of PostgreSQL `version`.
-fn streaming_world(version: Version, plan: &Plan<'_>) -> World {
+pub fn streaming_world(version: Version, plan: &Plan<'_>) -> World {
     let mut world = World::planned(version, plan);
     let programs = version.server_program("pg_basebackup");
     world.site.set("backup_method", "postgres");
@@ -41,7 +41,7 @@ fn backup_by_barman(site: &Site, options: &str) -> String {
 
 /// As before, in archives that are compressed so.
 #[track_caller]
-fn archives_by_barman(world: &mut World, compression: &str) -> String {
+pub fn archives_by_barman(world: &mut World, compression: &str) -> String {
     world.site.set("backup_compression", compression);
     backup_by_barman(&world.site, "")
 }

@@ -41,9 +41,10 @@ impl DatabaseHost {
         }
         let config = site.dir().join("barman.conf");
         sshd.restart(&format!(
-            "SetEnv PATH={}:/usr/bin:/bin BARMAN_CONFIG_FILE={}",
+            "SetEnv PATH={}:/usr/bin:/bin BARMAN_CONFIG_FILE={} GNUPGHOME={}",
             dir.join("there").display(),
-            config.display()
+            config.display(),
+            site.dir().join(".gnupg").display()
         ));
         let ssh = dir.join("bin/ssh");
         let script = format!("#!/bin/sh\nexec /usr/bin/{} \"$@\"\n", sshd.command().replace(" database", ""));

@@ -234,16 +234,6 @@ pub fn questions(case: &str, home: &Home) -> Vec<Question> {
     questions
 }
 
-/// All as text, and every second one as a document too: Python takes its time.
-fn in_turn(lines: &[&str], ask: &mut impl FnMut(&str, bool)) {
-    for (index, line) in lines.iter().enumerate() {
-        ask(line, false);
-        if index % 2 == 0 {
-            ask(line, true);
-        }
-    }
-}
-
 /// What a passive node asks: for everything, and for what comes after a file that it was told of, with and without the
 /// place of its line, which may be wrong.
 fn synchronisation(home: &Home, server: &str) -> Vec<String> {
@@ -259,6 +249,16 @@ fn synchronisation(home: &Home, server: &str) -> Vec<String> {
         lines.extend([position, position + 1].map(|at| format!("sync-info {server} {name} {}", at.max(1))));
     }
     lines
+}
+
+/// All as text, and every second one as a document too: Python takes its time.
+fn in_turn(lines: &[&str], ask: &mut impl FnMut(&str, bool)) {
+    for (index, line) in lines.iter().enumerate() {
+        ask(line, false);
+        if index % 2 == 0 {
+            ask(line, true);
+        }
+    }
 }
 
 /// The identifiers of all records of a server, where 3.19 has them and where older releases had.

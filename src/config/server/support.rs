@@ -24,9 +24,6 @@ impl ServerConfig {
             BackupMethod::Rsync | BackupMethod::LocalRsync => {}
             other => lacks(format!("backup_method = {}", other.as_str())),
         }
-        if self.encryption().is_some() {
-            lacks("encryption (encryption = gpg)".to_owned());
-        }
         missing
     }
 }

@@ -16,7 +16,7 @@ mod settle;
 
 use std::time::Duration;
 
-use super::{CopySettings, Error, Server, check, generate_manifest};
+use super::{CopySettings, Error, Server, backup_archives, check, generate_manifest};
 use crate::catalog::{BackupInfo, DirectoryForm};
 use crate::config::ReuseBackup;
 use crate::types::BackupStatus;
@@ -86,7 +86,7 @@ pub fn run(server: &Server<'_>, options: &BackupOptions) -> Result<Taken, Error>
 /// Lists the files of a backup that has come to its end. Without the list it is a backup all the same.
 fn make_manifest(server: &Server<'_>, backup: &BackupInfo) {
     let form = DirectoryForm::Data;
-    match generate_manifest::make(&server.context, &server.layout(), backup, form) {
+    match generate_manifest::make(&server.context, &server.layout(), &backup_archives::codecs(server), backup, form) {
         Ok(()) => server.info(generate_manifest::made(backup.id.as_str(), server.name())),
         Err(error) => server.error(format!(
             "backup {} of server '{}' is whole, but has no manifest: {}\nMake it with: barman generate-manifest {} {}",

@@ -160,6 +160,6 @@ fn is_unfinished_restore(
         return Ok(false);
     }
     let Some(control) = host.read(&at(CONTROL_FILE))? else { return Ok(true) };
-    let is_untouched = Some(control) == chosen.source.read_control_file(&server.context)?;
+    let is_untouched = Some(control) == chosen.source.read_control_file(server)?;
     Ok(is_untouched && host.read(&at("postmaster.pid"))?.is_none())
 }

@@ -156,16 +156,12 @@ fn refuse_unrestorable(
     if backup.is_incremental() {
         return Err(Error::refused(refusal(&advice_on_incremental(server, backup)?)));
     }
-    let unsupported = [
-        (backup.encryption.as_deref().is_some_and(|kind| kind != "None"), "encrypted"),
-        (backup.snapshots_info.is_some(), "a set of disk snapshots"),
-    ];
-    match unsupported.iter().find(|(is_so, _)| *is_so) {
-        Some((_, what)) => Err(Error::refused(refusal(&format!(
-            "it is {what}, which this version does not restore yet; use the Python Barman for it"
-        )))),
-        None => Ok(()),
+    if backup.snapshots_info.is_some() {
+        return Err(Error::refused(refusal(
+            "it is a set of disk snapshots, which this version does not restore yet; use the Python Barman for it",
+        )));
     }
+    Ok(())
 }
 
 /// What can be done about a backup that holds only what changed since another one.
