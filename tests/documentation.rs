@@ -168,6 +168,27 @@ fn every_row_of_check_is_explained() {
 }
 
 #[test]
+fn every_key_of_json_is_explained() {
+    let page = read(&root().join("doc/manual/json.md"));
+    let spans: BTreeSet<String> = code_spans(&page).into_iter().collect();
+    let mut missing = BTreeSet::new();
+    let sources =
+        files(&root().join("src/output/json"), "rs").into_iter().chain([root().join("src/ops/status.rs")]);
+    for source in sources.map(|path| read(&path)) {
+        let source = source.split("#[cfg(test)]").next().unwrap();
+        for call in [".put(\"", ".put_if(\"", ".put_size(\"", ".put_moment(\"", ".insert(\"", "status.add(\""]
+        {
+            let keys = source.match_indices(call).map(|(at, _)| &source[at + call.len()..]);
+            let keys = keys.filter_map(|rest| rest.split('"').next()).filter(|key| key.len() > 1);
+            missing.extend(keys.filter(|key| !spans.contains(*key)).map(str::to_owned));
+        }
+    }
+    // Of a size and of a duration the page says once how it is named.
+    missing.retain(|key| !key.ends_with("_seconds"));
+    assert!(missing.is_empty(), "doc/manual/json.md does not explain {missing:?}");
+}
+
+#[test]
 fn the_table_of_1_3_3_is_complete_and_its_tests_exist() {
     let page = read(&root().join("doc/compatibility.md"));
     let table = page.split("## Everything that 1.3.3 does").nth(1).expect("the table of 1.3.3");

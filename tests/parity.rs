@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "what is wrong with a case ends its test")]
 
+#[path = "parity/changes.rs"]
+mod changes;
 #[path = "parity/debts.rs"]
 mod debts;
 #[path = "compat/home.rs"]
@@ -21,10 +23,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::{fs, thread};
 
-use debts::DEBTS;
+use changes::{CHANGES, Change};
+use debts::{CHANGE_DEBTS, DEBTS, Debt};
 use home::{Home, sections};
-use programs::{Answer, Reference, ask_ours};
+use programs::{Answer, Reference, ask_ours, run};
 use questions::{Question, questions};
+
+/// The catalogues.
+const CASES: &str = "tests/compat/catalog";
+
+/// What a command reads that reads nothing.
+const NOTHING: &str = "/dev/null";
 
 /// How the answers to a question compare.
 enum Verdict {
@@ -45,14 +54,24 @@ struct Score {
 
 #[test]
 fn both_programs_answer_every_question_alike() {
-    let cases = Mutex::new(cases().into_iter());
+    score(cases(), |path, reference, score| compare(&path, reference, score)).assert_explained(DEBTS);
+}
+
+#[test]
+fn what_either_program_changes_the_other_one_finds_as_if_it_had_changed_it_itself() {
+    score(CHANGES.iter().collect(), make_change).assert_explained(CHANGE_DEBTS);
+}
+
+/// Has jobs done, each with a Python that has started already.
+fn score<J: Send>(jobs: Vec<J>, work: impl Fn(J, &mut Reference, &Mutex<Score>) + Sync) -> Score {
+    let jobs = Mutex::new(jobs.into_iter());
     let score = Mutex::new(Score::default());
     let work = || {
         let mut reference = Reference::start();
         loop {
-            let next = cases.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some(path) = next else { break };
-            compare(&path, &mut reference, &score);
+            let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(job) = next else { break };
+            work(job, &mut reference, &score);
         }
     };
     thread::scope(|scope| {
@@ -60,19 +79,35 @@ fn both_programs_answer_every_question_alike() {
             scope.spawn(work);
         }
     });
-    let Score { asked, identical, owed, differences } = score.into_inner().unwrap();
-    eprintln!("{identical} of {asked} identical; the others differ as doc/compatibility.md says:");
-    DEBTS.iter().for_each(|debt| eprintln!("  {}", debt.name));
-    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
-    let settled = DEBTS.iter().enumerate().filter(|(index, _)| !owed.contains(index));
-    let settled: Vec<&str> = settled.map(|(_, debt)| debt.name).collect();
-    assert!(settled.is_empty(), "nothing differs by these any more: {settled:?}");
+    score.into_inner().unwrap()
+}
+
+impl Score {
+    fn add(&mut self, what: &str, verdict: Verdict) {
+        self.asked += 1;
+        match verdict {
+            Verdict::Identical => self.identical += 1,
+            Verdict::Owed(debts) => self.owed.extend(debts),
+            Verdict::Different(how) => self.differences.push(format!("{what}\n{how}")),
+        }
+    }
+
+    #[track_caller]
+    fn assert_explained(self, debts: &[Debt]) {
+        let Self { asked, identical, owed, differences } = self;
+        eprintln!("{identical} of {asked} identical; the others differ as doc/compatibility.md says:");
+        debts.iter().for_each(|debt| eprintln!("  {}", debt.name));
+        assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+        let settled = debts.iter().enumerate().filter(|(index, _)| !owed.contains(index));
+        let settled: Vec<&str> = settled.map(|(_, debt)| debt.name).collect();
+        assert!(settled.is_empty(), "nothing differs by these any more: {settled:?}");
+    }
 }
 
 #[test]
 fn every_difference_is_explained_to_a_dba() {
     let page = fs::read_to_string(root().join("doc/compatibility.md")).unwrap();
-    for debt in DEBTS {
+    for debt in DEBTS.iter().chain(CHANGE_DEBTS) {
         let is_row = |line: &str| line.starts_with('|') && line.contains(debt.row);
         assert!(page.lines().any(is_row), "no row of doc/compatibility.md has '{}'", debt.row);
     }
@@ -83,7 +118,7 @@ fn root() -> &'static Path {
 }
 
 fn cases() -> Vec<PathBuf> {
-    let entries = fs::read_dir(root().join("tests/compat/catalog")).unwrap();
+    let entries = fs::read_dir(root().join(CASES)).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     // Python takes its time, and catalogues to delete from are much like the others.
     let mut cases: Vec<PathBuf> = paths
@@ -106,21 +141,58 @@ fn compare(path: &Path, reference: &mut Reference, score: &Mutex<Score>) {
     let case = path.file_stem().unwrap().to_str().unwrap();
     for question in questions(case, &home) {
         let words: Vec<&str> = ["-c", config.to_str().unwrap()].into_iter().chain(question.words()).collect();
-        let theirs = reference.ask(&words).on(&home);
-        let ours = ask_ours(&words).on(&home);
-        let verdict = judge(&question, theirs, ours);
-        let mut score = score.lock().unwrap_or_else(PoisonError::into_inner);
-        score.asked += 1;
-        match verdict {
-            Verdict::Identical => score.identical += 1,
-            Verdict::Owed(debts) => score.owed.extend(debts),
-            Verdict::Different(how) => score.differences.push(format!("{case}: barman {question}\n{how}")),
-        }
+        let theirs = reference.ask(&words, Path::new(NOTHING)).on(&home);
+        let ours = ask_ours(&words, Path::new(NOTHING)).on(&home);
+        let verdict = judge(&question, theirs, ours, DEBTS);
+        score.lock().unwrap().add(&format!("{case}: barman {question}"), verdict);
     }
 }
 
-fn judge(question: &Question, mut theirs: Answer, mut ours: Answer) -> Verdict {
-    let same_bytes = theirs.stdout.trim_end() == ours.stdout.trim_end();
+/// Has each program do the same on a home of its own, and looks at what is left; then each is asked about the home
+/// that the other one has changed.
+fn make_change(change: &Change, reference: &mut Reference, score: &Mutex<Score>) {
+    let cases = root().join(CASES);
+    let (theirs, ours) = (change.home(&cases), change.home(&cases));
+    let (their_config, our_config) = (theirs.write_config(), ours.write_config());
+    let judge = |what: &str, question: &Question, theirs: Answer, ours: Answer| {
+        let verdict = judge(question, theirs.map(changes::mask), ours.map(changes::mask), CHANGE_DEBTS);
+        let what = format!("{}: {}: {what}", change.case, change.commands.join("; "));
+        score.lock().unwrap().add(&what, verdict);
+    };
+    for command in change.commands {
+        let answer = |home: &Home, config: &Path, ask: &mut dyn FnMut(&[&str], &Path) -> Answer| {
+            let (words, input) = changes::words(command, home);
+            let typed = ["-c", config.to_str().unwrap()].into_iter();
+            let answer = ask(&typed.chain(words.iter().map(String::as_str)).collect::<Vec<_>>(), &input);
+            changes::wait_for_background(home);
+            answer.on(home)
+        };
+        let said = answer(&theirs, &their_config, &mut |words, input| match command {
+            // What it starts in the background is a program of its own.
+            &"cron" => run(&programs::reference(), words, input),
+            _ => reference.ask(words, input),
+        });
+        let we_said = answer(&ours, &our_config, &mut ask_ours);
+        judge(command, &Question::line(command), said, we_said);
+    }
+    judge(
+        "what is left",
+        &Question::line("ls"),
+        changes::remains(&theirs).on(&theirs),
+        changes::remains(&ours).on(&ours),
+    );
+    for question in change.questions() {
+        let [of_ours, of_theirs] = [&our_config, &their_config].map(|config| {
+            ["-c", config.to_str().unwrap()].into_iter().chain(question.words()).collect::<Vec<_>>()
+        });
+        let about_ours = reference.ask(&of_ours, Path::new(NOTHING)).on(&ours);
+        let about_theirs = ask_ours(&of_theirs, Path::new(NOTHING)).on(&theirs);
+        judge(&format!("then {question}"), &question, about_ours, about_theirs);
+    }
+}
+
+fn judge(question: &Question, mut theirs: Answer, mut ours: Answer, debts: &[Debt]) -> Verdict {
+    let same_bytes = question.is_code_only() || theirs.stdout.trim_end() == ours.stdout.trim_end();
     theirs.mask(question);
     ours.mask(question);
     if theirs == ours {
@@ -130,7 +202,7 @@ fn judge(question: &Question, mut theirs: Answer, mut ours: Answer) -> Verdict {
         };
     }
     let mut owed = Vec::new();
-    for (index, debt) in DEBTS.iter().enumerate() {
+    for (index, debt) in debts.iter().enumerate() {
         let before = (theirs.clone(), ours.clone());
         (debt.settle)(&mut theirs, &mut ours);
         if before != (theirs.clone(), ours.clone()) {

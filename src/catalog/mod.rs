@@ -34,6 +34,7 @@ pub use error::Error;
 pub use identity::Identity;
 pub use keep::Keep;
 pub use layout::{DirectoryForm, Layout};
+pub use old_records::copy_of_record;
 pub use records::{Catalog, Loaded, is_reserved_name};
 pub use required_wal::RequiredWalError;
 pub use tablespace::Tablespace;

@@ -1,7 +1,8 @@
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
-use super::{BackupInfo, Catalog, DirectoryForm, Error};
-use crate::sys::fs;
+use super::{BackupInfo, Catalog, DirectoryForm, Error, Layout};
+use crate::sys::{Files, fs};
 use crate::types::BackupId;
 
 /// A copy of each record where releases before 3.13.2 had it, for programs that fetch it from there: repmgr clones
@@ -52,13 +53,17 @@ impl Catalog {
     }
 }
 
+/// Where the copy of a record is, which is no file of the backup: programs that list, measure or pack those leave it
+/// out. `None` for a backup of an old release, of which the same file is the only record.
+pub fn copy_of_record(files: &Files, layout: &Layout, id: &BackupId) -> Result<Option<PathBuf>, fs::Error> {
+    Ok(files.exists(&layout.record(id))?.then(|| layout.old_record(id)))
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs as std_fs;
 
     use super::*;
-    use crate::catalog::Layout;
-    use crate::sys::Files;
     use crate::types::BackupStatus;
 
     const ID: &str = "20260101T100000";

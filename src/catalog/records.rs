@@ -150,6 +150,14 @@ impl Catalog {
         found.ok_or_else(|| Error::Unknown { server: self.layout.server.clone(), text: text.to_owned() })
     }
 
+    /// The newest backup that is `wanted`.
+    ///
+    /// # Errors
+    /// When the record of a newer one cannot be read: it may be the one.
+    pub fn newest_that(&self, wanted: impl Fn(&BackupInfo) -> bool) -> Result<Option<&BackupInfo>, Error> {
+        self.first_that(self.ids().rev(), wanted)
+    }
+
     fn find_named(&self, name: &str) -> Result<Option<&BackupInfo>, Error> {
         let Loaded { backups, errors } = self.load();
         let is_meant = |info: &&BackupInfo| info.is_available() && info.backup_name.as_deref() == Some(name);

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::exit;
 use super::globals::{self, Cli, Color, LogLevel};
 use super::logging;
-use crate::config::{Audience, Config, Global, MainFile, ServerConfig};
+use crate::config::{Audience, Config, Global, MainFile, Notice, ServerConfig};
 use crate::ops::{self, Server};
 use crate::output::{Format, Terminal, TerminalOptions};
 use crate::pg;
 use crate::sys::log_file::LogFile;
 use crate::sys::{Cancel, Context, Events, Files, Progress, Severity, user};
+use crate::types::with_causes;
 
 /// Everything a command works with.
 pub struct App {
@@ -40,13 +40,23 @@ impl App {
             tracing::warn!("{warning}");
         }
         let config = main_file.load_servers(&files)?;
-        for notice in &config.warnings {
+        let app = Self { config, context, terminal };
+        app.tell_notices(|notice| notice.server.is_none());
+        Ok(app)
+    }
+
+    /// Says what the configuration of a server gives reason to say, when work with it begins.
+    pub fn tell_notices_of(&self, server: &ServerConfig) {
+        self.tell_notices(|notice| notice.server.as_deref() == Some(server.name()));
+    }
+
+    fn tell_notices(&self, concerns: impl Fn(&Notice) -> bool) {
+        for notice in self.config.warnings.iter().filter(|notice| concerns(notice)) {
             match notice.audience {
-                Audience::Everyone => context.events.say(notice.severity, &notice.to_string()),
+                Audience::Everyone => self.context.events.say(notice.severity, &notice.to_string()),
                 Audience::Log => tracing::warn!("{notice}"),
             }
         }
-        Ok(Self { config, context, terminal })
     }
 
     /// A server with what use cases need to work on it.
@@ -79,7 +89,7 @@ impl App {
         } else {
             match error.downcast_ref::<ops::Error>() {
                 Some(error) => error.description(),
-                None => exit::chain(error),
+                None => with_causes(error.as_ref()),
             }
         };
         self.context.events.error(&text);

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use super::globals::VERSION;
+use crate::types::with_causes;
 
 /// Wrong words on the command line.
 const USAGE: u8 = 2;
@@ -22,18 +23,5 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 
 /// The command could not be begun: no configuration, wrong user.
 pub fn cannot_start(error: &anyhow::Error) {
-    let _ = writeln!(io::stderr(), "ERROR: {}", chain(error));
-}
-
-/// An error with its causes on one line: `cannot read '/x': Permission denied (os error 13)`.
-pub fn chain(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain() {
-        let cause = cause.to_string();
-        // A transparent wrapper repeats what it wraps.
-        if !text.ends_with(&cause) {
-            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
-        }
-    }
-    text
+    let _ = writeln!(io::stderr(), "ERROR: {}", with_causes(error.as_ref()));
 }

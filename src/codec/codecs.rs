@@ -1,16 +1,18 @@
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Write};
 use std::sync::Arc;
 
 use super::decode::decoder;
+use super::gpg::{Gpg, GpgSettings};
 use super::{Compression, Custom, Detector, Error, is_encrypted};
 use crate::sys::fs::read_head;
 use crate::sys::{Cancel, Context, Processes};
 
-/// What the files of an archive are compressed and read with: the built-in formats, and the user's own filters.
+/// What the files of an archive are written and read with: the built-in formats, the user's own filters, and gpg.
 #[derive(Clone)]
 pub struct Codecs {
     detector: Detector,
     custom: Custom,
+    gpg: Gpg,
     processes: Arc<dyn Processes>,
     cancel: Cancel,
 }
@@ -30,9 +32,16 @@ impl Codecs {
         Self {
             detector: Detector::new(custom.mark()),
             custom,
+            gpg: Gpg::new(context, GpgSettings::default()),
             processes: context.processes.clone(),
             cancel: context.cancel.clone(),
         }
+    }
+
+    /// The same, with gpg as `settings` say. Without, what is encrypted stays closed.
+    #[must_use]
+    pub fn with_gpg(self, context: &Context, settings: GpgSettings) -> Self {
+        Self { gpg: Gpg::new(context, settings), ..self }
     }
 
     /// Tells compressions apart.
@@ -54,10 +63,48 @@ impl Codecs {
         self.run(self.compression_filter()?, input)
     }
 
-    /// What `input` holds once decompressed, to be read by the thread that asks.
+    /// Encrypts for `recipient` what `fill` writes. The outer result tells of gpg and of `out`, the inner one is that
+    /// of `fill`: where it is an error, what `out` has is worth nothing.
+    pub fn encrypt<E: Send>(
+        &self,
+        recipient: &str,
+        fill: impl FnOnce(&mut dyn Write) -> Result<(), E> + Send,
+        out: &mut dyn Write,
+    ) -> Result<Result<(), E>, Error> {
+        self.gpg.encrypt(recipient, fill, out)
+    }
+
+    /// What `input` holds once decrypted, compressed or not, to be read by the thread that asks.
+    pub fn decrypt(&self, mut input: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>, Error> {
+        let head = read_head(&mut input, self.detector.wanted_bytes())?;
+        let is_encrypted = self.is_encrypted(&head);
+        let whole = Cursor::new(head).chain(input);
+        if is_encrypted { self.gpg.decrypt(whole) } else { Ok(Box::new(whole)) }
+    }
+
+    /// What `input` holds once decrypted and decompressed, to be read by the thread that asks.
     ///
-    /// All members of a file are read. Damage, and a filter that fails, show as an error while reading.
+    /// All members of a file are read. Damage, and a program that fails, show as an error while reading.
     pub fn decode(
+        &self,
+        mut input: impl Read + Send + 'static,
+        origin: Origin,
+    ) -> Result<Box<dyn Read + Send>, Error> {
+        let head = read_head(&mut input, self.detector.wanted_bytes())?;
+        if self.is_encrypted(&head) {
+            let message = Cursor::new(head).chain(input);
+            // Before Barman encrypted, a filter of the user's own did, and may have left no other mark.
+            if origin == Origin::Archived && !self.gpg.can_decrypt() && self.detector.knows_unmarked() {
+                return self.run(self.decompression_filter()?, message);
+            }
+            let message = self.gpg.decrypt(message)?;
+            // What arrives encrypted the Python Barman compresses and encrypts once more.
+            return self.decrypt(self.decompress(message, origin)?);
+        }
+        self.decompress(Cursor::new(head).chain(input), origin)
+    }
+
+    fn decompress(
         &self,
         mut input: impl Read + Send + 'static,
         origin: Origin,
@@ -67,15 +114,16 @@ impl Codecs {
             Origin::Incoming => self.detector.detect(&head),
             Origin::Archived => self.detector.detect_archived(&head),
         };
-        if compression.is_none() && is_encrypted(&head) {
-            return Err(Error::Encrypted);
-        }
         let whole = Cursor::new(head).chain(input);
         match compression.map(Compression::format) {
             None => Ok(Box::new(whole)),
             Some(Some(format)) => Ok(decoder(format, whole)?),
             Some(None) => self.run(self.decompression_filter()?, whole),
         }
+    }
+
+    fn is_encrypted(&self, head: &[u8]) -> bool {
+        self.detector.detect(head).is_none() && is_encrypted(head)
     }
 
     fn run(&self, line: &str, input: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>, Error> {
@@ -160,6 +208,14 @@ mod tests {
 
     fn codecs_without_filters() -> Codecs {
         codecs(Custom { is_in_use: true, ..Custom::default() })
+    }
+
+    #[test]
+    fn what_a_filter_of_the_users_has_encrypted_is_for_that_filter() {
+        let message = &b"\x85\x01\x0c\x03 and so on"[..];
+        let whole = codecs(Custom { decompression_filter: Some("cat".to_owned()), ..Custom::default() });
+        assert_eq!(read(whole.decode(message, Origin::Archived)).unwrap(), message);
+        assert!(matches!(whole.decode(message, Origin::Incoming).map(drop), Err(Error::Encrypted)));
     }
 
     #[test]

@@ -45,6 +45,11 @@ impl Detector {
         MAGIC.iter().map(|(_, magic)| magic.len()).fold(custom.max(plain::HEAD_BYTES), usize::max)
     }
 
+    /// Whether what is archived and like nothing else is the work of the user's filter.
+    pub(super) fn knows_unmarked(&self) -> bool {
+        self.custom == Mark::Unmarked
+    }
+
     /// The compression of a file that begins with `head`; `None` when it is not compressed, or in a way nobody
     /// told us. Of several identifiers of one format, the format's own name is given.
     pub fn detect(&self, head: &[u8]) -> Option<Compression> {
@@ -64,7 +69,7 @@ impl Detector {
     /// As [`Detector::detect`], of a file that the archive has: there it may also be the work of the user's filter
     /// that nothing tells.
     pub fn detect_archived(&self, head: &[u8]) -> Option<Compression> {
-        let is_unmarked = || self.custom == Mark::Unmarked && !plain::is_plain(head) && !is_encrypted(head);
+        let is_unmarked = || self.knows_unmarked() && !plain::is_plain(head) && !is_encrypted(head);
         self.detect(head).or_else(|| is_unmarked().then_some(Compression::Custom))
     }
 }

@@ -1,4 +1,4 @@
-//! Compression as streams, told apart by magic numbers.
+//! Compression and encryption as streams, told apart by magic numbers.
 //!
 //! What a file is, its first bytes say; the identifier in xlog.db or in the configuration is what somebody once
 //! asked for. Six formats are built in, under all the identifiers that Barman has for them; the user's own filters
@@ -15,6 +15,7 @@ mod custom;
 mod decode;
 mod detect;
 mod encode;
+mod gpg;
 mod gzip_members;
 mod hex;
 mod level;
@@ -28,6 +29,7 @@ pub use custom::Custom;
 pub use decode::same_bytes;
 pub use detect::{Detector, is_encrypted};
 pub use encode::Encoder;
+pub use gpg::{Fault as GpgFault, GpgSettings};
 pub use hex::{hex, unhex};
 pub use level::Level;
 pub use plain::SegmentHeader;
@@ -44,13 +46,43 @@ pub enum Error {
         /// The option that would name it.
         option: &'static str,
     },
-    /// The content is encrypted.
-    #[error("it is encrypted with gpg, and this version does not decrypt")]
+    /// The content is encrypted, and nobody said how to decrypt it.
+    #[error("it is encrypted with gpg, and no 'encryption_passphrase_command' is configured")]
     Encrypted,
+    /// gpg failed.
+    #[error(transparent)]
+    Gpg(#[from] GpgFault),
     /// A filter could not be started.
     #[error(transparent)]
     Filter(#[from] process::Error),
     /// Reading failed, or the content is damaged, or a filter failed.
     #[error(transparent)]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
+}
+
+impl Error {
+    /// What the person, who works as `user`, can do about an encryption.
+    pub fn encryption_hint(&self, user: &str) -> Option<String> {
+        match self {
+            Self::Encrypted => Some(format!(
+                "Please set 'encryption_passphrase_command' in the configuration of the server to a command that prints the \
+                 passphrase of the private key (any word, when the key has none), and see that the keyring of user \
+                 '{user}' has that key."
+            )),
+            Self::Gpg(fault) => Some(fault.hint(user)),
+            Self::NoFilter { .. } | Self::Filter(_) | Self::Io(_) => None,
+        }
+    }
+
+    /// Whether it is the encryption of a file that keeps us from looking into it.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Encrypted | Self::Gpg(_))
+    }
+}
+
+/// An error that went through a stream comes out as it went in.
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        error.downcast().unwrap_or_else(Self::Io)
+    }
 }

@@ -57,7 +57,7 @@ pub fn for_each_member<E>(
     let mut end = 0;
     for entry in archive.entries().map_err(&damaged)? {
         let mut entry = entry.map_err(&damaged)?;
-        end = entry.raw_file_position() + stored_bytes(&entry).map_err(&damaged)?;
+        end = entry.raw_file_position().saturating_add(stored_bytes(&entry).map_err(&damaged)?);
         let Some((name, kind)) = identify(&mut entry).map_err(&damaged)? else { continue };
         let bytes = if kind == MemberKind::File { entry.size() } else { 0 };
         let mode = entry.header().mode().map_err(&damaged)? & 0o777;
@@ -66,7 +66,7 @@ pub fn for_each_member<E>(
         visit(Member { name, kind, mode, modified_secs, bytes, content: &mut content })?;
     }
     // An archive ends with blocks of zeros; without one, nobody knows what would have come.
-    if position.get() < end + BLOCK_BYTES {
+    if position.get() < end.saturating_add(BLOCK_BYTES) {
         return Err(damaged(io::Error::new(io::ErrorKind::UnexpectedEof, "the archive is cut off")));
     }
     io::copy(&mut archive.into_inner(), &mut io::sink()).map(drop).map_err(damaged)
@@ -78,7 +78,7 @@ fn stored_bytes(entry: &Entry<'_, impl Read>) -> io::Result<u64> {
         EntryType::GNUSparse => entry.header().entry_size()?,
         _ => entry.size(),
     };
-    Ok(bytes.next_multiple_of(BLOCK_BYTES))
+    Ok(bytes.checked_next_multiple_of(BLOCK_BYTES).unwrap_or(u64::MAX))
 }
 
 /// Name and kind of a member; `None` for the directory itself that all is in, and for remarks on the archive.

@@ -87,7 +87,9 @@ impl MainFile {
         }
         for server in servers.values_mut() {
             server::finish(server, &mut warnings);
-            server::check(server, &mut warnings);
+            let mut of_server = Vec::new();
+            server::check(server, &mut of_server);
+            warnings.extend(of_server.into_iter().map(|notice| notice.of_server(server.name())));
         }
         Ok(Config { global: self.global, servers, models, warnings, conflicts: conflicts.between })
     }

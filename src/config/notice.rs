@@ -16,6 +16,8 @@ pub struct Notice {
     pub text: String,
     /// The line it is about.
     pub place: Option<Place>,
+    /// The server that it is about, when nobody needs it who works with others.
+    pub server: Option<String>,
 }
 
 /// Who is told a message.
@@ -39,12 +41,17 @@ impl Notice {
     }
 
     pub(super) fn new(severity: Severity, audience: Audience, text: impl Into<String>) -> Self {
-        Self { severity, audience, text: text.into(), place: None }
+        Self { severity, audience, text: text.into(), place: None, server: None }
     }
 
     /// The same, about a line.
     pub(super) fn at(self, place: &Place) -> Self {
         Self { place: Some(place.clone()), ..self }
+    }
+
+    /// The same, for those who work with a server.
+    pub(super) fn of_server(self, name: &str) -> Self {
+        Self { server: Some(name.to_owned()), ..self }
     }
 }
 

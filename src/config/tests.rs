@@ -283,19 +283,10 @@ fn what_this_version_cannot_do_is_said() {
         ("backup_method = local-to-cloud\n", "backup_method = local-to-cloud"),
         ("basebackups_directory = s3://bucket\n", "basebackups_directory = s3://bucket"),
         ("wals_directory = gs://bucket\n", "wals_directory = gs://bucket"),
-        ("encryption = gpg\n", "encryption = gpg"),
     ] {
         let said = main_server(text).unsupported();
         assert!(said.len() == 1 && said[0].contains(word), "{text}: {said:?}");
     }
-}
-
-#[test]
-fn options_without_an_engine_are_named_when_they_would_matter() {
-    let server = main_server(
-        "slot_name = a\nautogenerate_manifest = off\ncombine_mode = link\ncreate_slot = manual\n",
-    );
-    assert_eq!(server.without_effect(), ["combine_mode", "slot_name"]);
 }
 
 #[test]

@@ -74,6 +74,7 @@ pub fn generate_archived(
                 }
                 let (bytes, modified) = (member.bytes, i64::try_from(member.modified_secs).unwrap_or(0));
                 let checksum = checksum_of(member.content, Algorithm::Sha256, &mut chunk, tree.cancel());
+                tree.cancel().check()?;
                 let checksum = checksum.map_err(|source| fs::Error {
                     action: "read",
                     path: archive.path.clone(),

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use super::hooks::{Scripts, WalScripts};
-use super::{Error, Server, compression};
+use super::{Error, Server, compression, encryption};
 use crate::config::HookEvent;
 use crate::sys::{Cancelled, Severity};
 use crate::types::{SegmentSize, WalName, WalSegment};
@@ -189,6 +189,7 @@ fn settings(server: &Server<'_>, size: Option<SegmentSize>) -> Result<IncomingSe
         errors_dir: config.errors_directory(),
         compression: compression::compression(config),
         level: compression::level(config),
+        recipient: encryption::recipient(server)?,
         batch_size: config.archiver_batch_size().and_then(NonZeroUsize::new),
         segment_size: size.or(known_segment_size(server)?),
     })
@@ -219,6 +220,10 @@ fn header_for(server: &str, taken: usize, found: usize, asker: Asker) -> Option<
     }
 }
 
+fn already_present(name: WalName, server: &str) -> String {
+    format!("\tError: {name} is already present in server {server}. File moved to errors directory.")
+}
+
 /// What Barman prints for a step, to the letter.
 fn lines_of(step: Step<'_>, server: &str) -> Lines {
     let info = |line: String| (Severity::Info, line);
@@ -235,11 +240,17 @@ fn lines_of(step: Step<'_>, server: &str) -> Lines {
                 ),
             ),
         ],
-        Step::Different(name) => vec![
+        Step::Different(name) => vec![info(format!("\t{name}")), info(already_present(name, server))],
+        Step::Closed(name, reason) => vec![
             info(format!("\t{name}")),
-            info(format!(
-                "\tError: {name} is already present in server {server}. File moved to errors directory."
-            )),
+            info(already_present(name, server)),
+            (
+                Severity::Warning,
+                format!(
+                    "Whether {name} is the file that the archive of server {server} has cannot be told: {reason}. With \
+                     a working 'encryption_passphrase_command' and the private key, what is the same is recognised."
+                ),
+            ),
         ],
         Step::Unknown(names) => {
             let header = format!(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::Error;
+use super::{Error, Server, encryption};
 use crate::catalog::{BackupArchive, BackupInfo, DirectoryForm, Layout, Part};
 use crate::codec::{Codecs, Custom, Member, MemberKind, Origin, for_each_member};
 use crate::manifest::{self, Archived, Tree};
@@ -63,35 +63,46 @@ pub fn find(
     }
 }
 
-/// The tar stream that an archive holds, whatever it is packed in.
-pub fn open(context: &Context, archive: &BackupArchive) -> Result<Box<dyn Read + Send>, Error> {
-    let file = context.files.open(&archive.path)?;
-    if archive.is_encrypted {
-        return Err(Error::refused(format!(
-            "'{}' is encrypted, and this version does not decrypt; use the Python Barman for it",
-            archive.path.display()
-        )));
-    }
-    Ok(Codecs::new(context, Custom::default())
-        .decode(file, Origin::Incoming)
-        .map_err(io::Error::other)
-        .at("read", &archive.path)?)
+/// What the archives of a server's backups are read with.
+pub fn codecs(server: &Server<'_>) -> Codecs {
+    Codecs::new(&server.context, Custom::default()).with_gpg(&server.context, encryption::gpg(server.config))
+}
+
+/// The tar stream that an archive holds, whatever it is packed in, to be read by the thread that asks.
+pub fn open(files: &Files, codecs: &Codecs, archive: &BackupArchive) -> Result<Box<dyn Read + Send>, Error> {
+    let file = files.open(&archive.path)?;
+    Ok(codecs.decode(file, Origin::Incoming).map_err(io::Error::other).at("read", &archive.path)?)
+}
+
+/// Fails when one of the archives does not open, above all for want of the key: better before anything is written.
+pub fn ensure_open(files: &Files, codecs: &Codecs, archives: &[BackupArchive]) -> Result<(), Error> {
+    archives.iter().try_for_each(|archive| {
+        let mut stream = open(files, codecs, archive)?;
+        // Whether gpg can decrypt shows with its first byte.
+        let mut first = vec![0; usize::from(archive.is_encrypted)];
+        Ok(stream.read_exact(&mut first).at("read", &archive.path)?)
+    })
 }
 
 /// Gives `visit` each member of an archive.
 pub fn for_each(
-    context: &Context,
+    files: &Files,
+    codecs: &Codecs,
     archive: &BackupArchive,
     visit: impl FnMut(Member<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let damaged = |source| fs::Error { action: "read", path: archive.path.clone(), source }.into();
-    for_each_member(open(context, archive)?, damaged, visit)
+    for_each_member(open(files, codecs, archive)?, damaged, visit)
 }
 
 /// The content of the small file `name` in an archive; `None` when there is none. The whole archive is read.
-pub fn find_file(context: &Context, archive: &BackupArchive, name: &Path) -> Result<Option<Vec<u8>>, Error> {
-    let mut found = None;
-    for_each(context, archive, |member| {
+pub fn find_file(
+    server: &Server<'_>,
+    archive: &BackupArchive,
+    name: &Path,
+) -> Result<Option<Vec<u8>>, Error> {
+    let (context, mut found) = (&server.context, None);
+    for_each(&context.files, &codecs(server), archive, |member| {
         context.cancel.check()?;
         if member.kind == MemberKind::File && member.name == name {
             let mut content = Vec::new();
@@ -108,15 +119,16 @@ pub fn find_file(context: &Context, archive: &BackupArchive, name: &Path) -> Res
 /// # Errors
 /// When one of them cannot be opened.
 pub fn for_manifest<'a>(
-    context: &'a Context,
+    files: &'a Files,
+    codecs: &'a Codecs,
     archives: &'a [BackupArchive],
 ) -> Result<Vec<Archived<'a>>, Error> {
     // What stands in the way of all of them is better said than called a fault of each.
-    archives.iter().try_for_each(|archive| open(context, archive).map(drop))?;
+    ensure_open(files, codecs, archives)?;
     let of = |archive: &'a BackupArchive| Archived {
         path: archive.path.clone(),
         place: archive.part.place(),
-        open: Box::new(move || open(context, archive).map_err(io::Error::other)),
+        open: Box::new(move || open(files, codecs, archive).map_err(io::Error::other)),
     };
     Ok(archives.iter().map(of).collect())
 }

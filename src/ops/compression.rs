@@ -1,6 +1,6 @@
 //! A server's settings of WAL compression, as the archive needs them, and what is wrong with them.
 
-use super::Server;
+use super::{Server, encryption};
 use crate::codec::{Codecs, Compression, Custom, Level};
 use crate::config::{CompressionLevel, ServerConfig};
 
@@ -14,7 +14,7 @@ pub fn codecs(server: &Server<'_>) -> Codecs {
         is_in_use: compression(config) == Some(Compression::Custom),
         path_prefix: config.path_prefix().map(str::to_owned),
     };
-    Codecs::new(&server.context, custom)
+    Codecs::new(&server.context, custom).with_gpg(&server.context, encryption::gpg(config))
 }
 
 /// How new WAL is compressed.

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::Error;
-use crate::catalog::Layout;
+use crate::catalog::{Layout, copy_of_record};
 use crate::sys::Context;
 use crate::sys::fs::Metadata;
 use crate::types::BackupId;
@@ -32,8 +32,8 @@ impl DiskUse {
 /// Adds up the files of a backup, without the copy of its record that older programs look for.
 pub fn measure_backup(context: &Context, layout: &Layout, id: &BackupId) -> Result<DiskUse, Error> {
     let mut total = measure(context, &layout.base_dir(id))?;
-    if context.files.exists(&layout.record(id))?
-        && let Some(copy) = context.files.symlink_metadata(&layout.old_record(id))?
+    if let Some(copy) = copy_of_record(&context.files, layout, id)?
+        && let Some(copy) = context.files.symlink_metadata(&copy)?
     {
         total.bytes = total.bytes.saturating_sub(copy.len());
         total.own_bytes = total.own_bytes.saturating_sub(copy.len());

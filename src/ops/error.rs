@@ -1,9 +1,9 @@
 use std::io;
 
 use super::hooks;
-use crate::sys::{Cancelled, fs, lock, process};
+use crate::sys::{Cancelled, fs, lock, process, user};
 use crate::types::{BackupId, with_causes};
-use crate::{catalog, config, manifest, pg, transfer, wal};
+use crate::{catalog, codec, config, manifest, pg, transfer, wal};
 
 /// Why a use case could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -105,10 +105,13 @@ impl Error {
                     fs::parent(path).display()
                 ))
             }
+            Self::File(error) | Self::Manifest(manifest::Error::File(error)) => {
+                let cause = error.source.get_ref()?.downcast_ref::<codec::Error>()?;
+                cause.encryption_hint(&user::current())
+            }
             Self::Shipment(_)
             | Self::RequiredWal(_)
             | Self::Config(_)
-            | Self::File(_)
             | Self::Lock(_)
             | Self::Process(_)
             | Self::Manifest(_)

@@ -2,6 +2,7 @@
 
 use super::{Error, backup_archives};
 use crate::catalog::{BackupInfo, Catalog, DirectoryForm, Layout};
+use crate::codec::Codecs;
 use crate::manifest::{self, Tablespaces, Tree, WalRange};
 use crate::sys::{Context, Lock};
 
@@ -9,7 +10,7 @@ use crate::sys::{Context, Lock};
 ///
 /// # Errors
 /// When the backup has one, when its files are not all there, or are not ones that a manifest can list.
-pub fn run(context: &Context, catalog: &mut Catalog, text: &str) -> Result<(), Error> {
+pub fn run(context: &Context, catalog: &mut Catalog, codecs: &Codecs, text: &str) -> Result<(), Error> {
     let id = catalog.resolve(text)?.id.clone();
     let server = catalog.layout().server.clone();
     let Some(_lock) = Lock::acquire_for_work(&catalog.layout().backup_id_lock(&id))? else {
@@ -26,7 +27,7 @@ pub fn run(context: &Context, catalog: &mut Catalog, text: &str) -> Result<(), E
             info.status
         )));
     }
-    make(context, catalog.layout(), info, catalog.directory_form(&id))?;
+    make(context, catalog.layout(), codecs, info, catalog.directory_form(&id))?;
     context.events.info(&made(text, &server));
     Ok(())
 }
@@ -37,7 +38,13 @@ pub fn made(backup: &str, server: &str) -> String {
 }
 
 /// Makes the manifest of a backup whose files nobody changes.
-pub fn make(context: &Context, layout: &Layout, info: &BackupInfo, form: DirectoryForm) -> Result<(), Error> {
+pub fn make(
+    context: &Context,
+    layout: &Layout,
+    codecs: &Codecs,
+    info: &BackupInfo,
+    form: DirectoryForm,
+) -> Result<(), Error> {
     let tree = tree(context, layout, info, form);
     ensure_directory(context, layout, info, &tree)?;
     let archives = backup_archives::find(&context.files, layout, info, form)?;
@@ -52,7 +59,7 @@ pub fn make(context: &Context, layout: &Layout, info: &BackupInfo, form: Directo
     let files = if archives.is_empty() {
         manifest::generate(&tree, range, &temporary, &*context.events)?
     } else {
-        let archives = backup_archives::for_manifest(context, &archives)?;
+        let archives = backup_archives::for_manifest(&context.files, codecs, &archives)?;
         manifest::generate_archived(&tree, &archives, range, &temporary, &*context.events)?
     };
     tracing::info!("server '{}', backup {}: the manifest lists {files} files", layout.server, info.id);

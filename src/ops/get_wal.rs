@@ -92,7 +92,8 @@ pub fn peek(server: &Server<'_>, first: WalSegment, limit: usize) -> Result<Vec<
     Ok(outlet(server, &archive)?.run_from(first, limit)?)
 }
 
-fn outlet<'a>(server: &Server<'_>, archive: &'a Archive) -> Result<Outlet<'a>, Error> {
+/// The places where WAL of a server can be.
+pub(super) fn outlet<'a>(server: &Server<'_>, archive: &'a Archive) -> Result<Outlet<'a>, Error> {
     let config = server.config;
     if let Some((option, address)) = config.object_stores().find(|(option, _)| *option == "wals_directory") {
         return Err(Error::refused(format!(

@@ -93,7 +93,8 @@ impl Listing<'_> {
         self.path(&self.archive.path_of(name))
     }
 
-    /// First the files of a directory, then those of the directories in it. Links to directories are not followed.
+    /// First the files of a directory, then those of the directories in it. So the copy of the record comes before all
+    /// else, where repmgr looks for it: it takes the first line for that and no other. Links to directories are not followed.
     fn directory(&mut self, dir: &Path, with_empty: bool) -> Result<(), Error> {
         self.context.cancel.check()?;
         let (mut files, mut directories, mut links) = (Vec::new(), Vec::new(), Vec::new());

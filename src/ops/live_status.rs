@@ -6,8 +6,8 @@ use std::fmt::{self, Display};
 use serde_json::{Value, json};
 
 use super::{Server, python_bool};
-use crate::pg::{Client, ServerFacts};
-use crate::types::{PgVersion, Timestamp, timestamp_text};
+use crate::pg::{Client, Features, ServerFacts};
+use crate::types::{Timestamp, timestamp_text};
 
 /// Facts by the names that programs know them by.
 pub type Facts = BTreeMap<&'static str, Fact>;
@@ -173,6 +173,7 @@ pub fn run(server: &Server<'_>) -> Facts {
 }
 
 fn add_facts(all: &mut Facts, facts: &ServerFacts) {
+    let features = Features::of(facts.version);
     all.insert("server_txt_version", facts.version_text.as_str().into());
     all.insert("version_supported", true.into());
     all.insert("postgres_systemid", facts.system_id.as_deref().into());
@@ -180,7 +181,7 @@ fn add_facts(all: &mut Facts, facts: &ServerFacts) {
     all.insert("is_superuser", facts.is_superuser.into());
     all.insert("has_backup_privileges", facts.has_backup_privileges.into());
     all.insert("has_monitoring_privileges", facts.has_monitoring_privileges.into());
-    all.insert("replication_slot_support", (facts.version >= PgVersion::new(90_400)).into());
+    all.insert("replication_slot_support", features.has_replication_slots.into());
     all.insert("current_xlog", shown(facts.wal.as_ref().map(|position| position.segment)));
     all.insert("current_lsn", shown(facts.wal.as_ref().map(|position| position.lsn)));
     let settings = &facts.settings;
@@ -207,8 +208,7 @@ fn add_facts(all: &mut Facts, facts: &ServerFacts) {
     };
     all.insert("synchronous_standby_names", Fact::Texts(names));
     all.insert("wal_compression", settings.wal_compression.as_deref().into());
-    let keep = if facts.version.at_least(13) { "wal_keep_size" } else { "wal_keep_segments" };
-    all.insert(keep, settings.wal_keep.as_deref().into());
+    all.insert(features.wal_keep_setting, settings.wal_keep.as_deref().into());
     all.insert("wal_level", settings.wal_level.as_deref().into());
     all.insert("xlog_segment_size", u64::from(facts.segment_size.bytes()).into());
     add_archiver(all, facts);

@@ -6,7 +6,7 @@
 
 pub mod archive_wal;
 pub mod backup;
-mod backup_archives;
+pub mod backup_archives;
 pub mod check;
 pub mod check_backup;
 pub mod check_wal_archive;
@@ -17,6 +17,7 @@ pub mod cron;
 pub mod delete;
 pub mod diagnose;
 mod disk_use;
+mod encryption;
 mod error;
 pub mod exchange;
 pub mod generate_manifest;
@@ -46,7 +47,6 @@ mod time_limit;
 pub mod verify_backup;
 pub mod wal_client;
 mod wal_use;
-pub mod without_effect;
 
 pub use error::Error;
 pub use server::{CopySettings, Server};

@@ -2,12 +2,13 @@
 
 use super::{Error, backup_archives, generate_manifest};
 use crate::catalog::{BackupInfo, Catalog};
+use crate::codec::Codecs;
 use crate::manifest::{self, Verdict};
 use crate::sys::Context;
 
 /// Reads all files of the backup that `text` means and compares them with its manifest. What is wrong with them is an
 /// error event.
-pub fn run(context: &Context, catalog: &Catalog, text: &str) -> Result<(), Error> {
+pub fn run(context: &Context, catalog: &Catalog, codecs: &Codecs, text: &str) -> Result<(), Error> {
     let (info, layout) = (catalog.resolve(text)?, catalog.layout());
     let server = &layout.server;
     context.events.info(&format!("Verifying backup '{text}' on server {server}"));
@@ -27,7 +28,7 @@ pub fn run(context: &Context, catalog: &Catalog, text: &str) -> Result<(), Error
     let verdict = if archives.is_empty() {
         manifest::verify(&tree, &*context.events)?
     } else {
-        let archives = backup_archives::for_manifest(context, &archives)?;
+        let archives = backup_archives::for_manifest(&context.files, codecs, &archives)?;
         manifest::verify_archived(&tree, &archives, &*context.events)?
     };
     let problems = describe_problems(info, &verdict);

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::json::Document;
 use super::{console, json};
+use crate::catalog::BackupInfo;
 use crate::types::BackupId;
 use crate::view::{
     BackupDetails, BackupList, CheckReport, KeepStatus, Listed, ReplicationStatus, Restored, RunningTasks,
@@ -70,6 +71,19 @@ impl Answer for Diagnosis {
     }
 }
 
+/// The record of a backup that was begun, for programs; people have read what happened.
+pub struct TakenBackup<'a>(pub &'a BackupInfo);
+
+impl Answer for TakenBackup<'_> {
+    fn text(&self, _: bool) -> String {
+        String::new()
+    }
+
+    fn add_to(&self, document: &mut Document) {
+        json::taken_backup(self.0, document);
+    }
+}
+
 impl Answer for CheckReport {
     fn text(&self, colors: bool) -> String {
         console::checks(self, colors)
@@ -77,6 +91,9 @@ impl Answer for CheckReport {
 
     fn add_to(&self, document: &mut Document) {
         document.insert(&self.server, json::checks(self));
+        for detail in self.checks.iter().flat_map(|check| &check.details) {
+            document.say("_INFO", &format!("\t\t{detail}"));
+        }
     }
 }
 

@@ -11,7 +11,7 @@ pub mod json;
 mod progress_line;
 mod terminal;
 
-pub use answer::{Answer, BackupIds, Diagnosis, Servers};
+pub use answer::{Answer, BackupIds, Diagnosis, Servers, TakenBackup};
 pub use terminal::{Format, RawOutput, Terminal, TerminalOptions};
 
 /// Writes a share of one as `12.34%`.

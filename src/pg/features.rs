@@ -47,6 +47,8 @@ pub struct Features {
     pub concurrent_backup: ConcurrentBackup,
     /// Whether a position in the WAL can be given a name.
     pub has_restore_points: bool,
+    /// Whether WAL can be kept back for a client that is known by name.
+    pub has_replication_slots: bool,
     /// Whether WAL summaries can be written, on which incremental backups build.
     pub has_wal_summaries: bool,
     pub(super) sql: Sql,
@@ -67,6 +69,7 @@ impl Features {
                 _ => ConcurrentBackup::Native,
             },
             has_restore_points: version >= PgVersion::new(90_100),
+            has_replication_slots: version >= PgVersion::new(90_400),
             has_wal_summaries: since(17),
             sql: Sql::of(version),
         }
@@ -122,6 +125,7 @@ mod tests {
         );
         assert!(of(140_000).has_exclusive_backup && !of(150_000).has_exclusive_backup);
         assert!(!of(90_024).has_restore_points && of(90_100).has_restore_points);
+        assert!(!of(90_326).has_replication_slots && of(90_400).has_replication_slots);
         assert_eq!(of(90_124).concurrent_backup, ConcurrentBackup::Unknown);
         assert_eq!(of(90_200).concurrent_backup, ConcurrentBackup::Extension);
         assert_eq!(of(90_525).concurrent_backup, ConcurrentBackup::Extension);

@@ -116,6 +116,21 @@ pub trait Processes: Send + Sync {
         self.feed(command, &stdin, cancel)
     }
 
+    /// Runs `command` while `feeder` writes its input, its standard output going to `stdout`.
+    ///
+    /// Here both are collected; the programs of this machine pass them on as they come.
+    fn filter(
+        &self,
+        command: &Command,
+        feeder: &mut Feeder<'_>,
+        stdout: &mut dyn Write,
+        cancel: &Cancel,
+    ) -> Result<Finished, Error> {
+        let finished = self.feed_from(command, feeder, cancel)?;
+        stdout.write_all(&finished.stdout).map_err(|source| error(command, source))?;
+        Ok(Finished { stdout: Vec::new(), ..finished })
+    }
+
     /// Starts `command` with `input` flowing into it, and gives what it prints as a stream, to be read by the thread
     /// that asked.
     ///
@@ -186,6 +201,16 @@ impl Processes for SystemProcesses {
         let mut stdout = Vec::new();
         let finished = guarded(command, Some(feeder), &mut stdout, cancel)?;
         Ok(Finished { stdout, ..finished })
+    }
+
+    fn filter(
+        &self,
+        command: &Command,
+        feeder: &mut Feeder<'_>,
+        stdout: &mut dyn Write,
+        cancel: &Cancel,
+    ) -> Result<Finished, Error> {
+        guarded(command, Some(feeder), stdout, cancel)
     }
 
     fn pipe(

@@ -82,6 +82,16 @@ impl Filters {
         Self::excluding(RESTORE_EXCLUDES)
     }
 
+    /// What a restore puts into a tablespace: the directory of its own major version. Those of others stay there, which
+    /// another cluster may use.
+    pub fn restore_of_tablespace(version: PgVersion) -> Self {
+        if version < PgVersion::new(90_000) {
+            return Self::default();
+        }
+        let own = format!("/PG_{}_*", version.major());
+        Self { include: vec![own.into()], protect: vec!["/*".into()], ..Self::default() }
+    }
+
     /// Leaves the path `relative` out, and alone in the destination.
     #[must_use]
     pub fn protecting(mut self, relative: impl AsRef<OsStr>) -> Self {
@@ -99,6 +109,14 @@ impl Filters {
                 None => name.starts_with(OsStr::from_bytes(pattern)),
             }
         })
+    }
+
+    /// Leaves the log files of a server alone in the destination; no backup has any. They tell what happened, and may lie
+    /// on another disk, with those of other servers.
+    #[must_use]
+    pub fn sparing_logs(mut self) -> Self {
+        self.protect.extend(["/pg_log/*", "/log/*"].map(OsString::from));
+        self
     }
 
     /// Whether everything in the directory `name` is excluded by a pattern made for it (`/pg_wal/*`).

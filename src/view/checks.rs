@@ -24,7 +24,7 @@ pub struct Check {
     pub ok: bool,
     /// What was found, or what to do.
     pub hint: String,
-    /// Why it failed, where the row has no hint because monitoring knows none there.
+    /// Why it failed, where the row does not tell because monitoring knows other words there, or none.
     pub reason: Option<String>,
     /// Further lines.
     pub details: Vec<String>,

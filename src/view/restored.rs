@@ -1,4 +1,6 @@
-use crate::types::{HumanDuration, Timestamp};
+use chrono::TimeDelta;
+
+use crate::types::Timestamp;
 
 /// A line of a configuration file of the restored server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +24,10 @@ pub struct Restored {
     pub dangers: Vec<ConfigurationLine>,
     /// Configuration files that the backup does not have.
     pub missing_files: Vec<&'static str>,
+    /// The file with the `restore_command` by which PostgreSQL fetches its WAL from the backup host, if it does.
+    pub fetches_by: Option<String>,
     /// When the restore began.
     pub start_time: Timestamp,
     /// How long it took.
-    pub elapsed: HumanDuration,
+    pub elapsed: TimeDelta,
 }

@@ -99,10 +99,15 @@ impl Archive {
 
     /// The content of an open file, decompressed, `path` being its name.
     pub(super) fn decoded_open(&self, file: File, path: &Path, origin: Origin) -> Result<Content, Error> {
-        let server = self.server_name();
-        match self.codecs.decode(file, origin) {
-            Ok(stream) => Ok(Content::new(stream, server, path.to_owned())),
-            Err(source) => Err(Error::Decode { server, path: path.to_owned(), source }),
+        let stream = self.codecs.decode(file, origin).map_err(|source| self.undecoded(path, source))?;
+        Ok(Content::new(stream, self.server_name(), path.to_owned()))
+    }
+
+    /// Why a file could not be decoded. A program that was stopped has not failed.
+    pub(super) fn undecoded(&self, path: &Path, source: codec::Error) -> Error {
+        match self.cancel.check() {
+            Err(cancelled) => cancelled.into(),
+            Ok(()) => Error::Decode { server: self.server_name(), path: path.to_owned(), source },
         }
     }
 

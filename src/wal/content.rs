@@ -69,7 +69,7 @@ impl Content {
             Ok(cancelled) => Error::Cancelled(cancelled),
             Err(error) => {
                 let (server, path) = (self.server.clone(), self.path.clone());
-                Error::Decode { server, path, source: codec::Error::Io(error) }
+                Error::Decode { server, path, source: codec::Error::from(error) }
             }
         }
     }

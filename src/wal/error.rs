@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::codec;
-use crate::sys::{Cancelled, fs, lock, process};
+use crate::sys::{Cancelled, fs, lock, process, user};
 use crate::types::ParseError;
 
 /// What can go wrong with the WAL of a server.
@@ -70,6 +70,16 @@ pub enum Error {
     /// A file could not be compressed.
     #[error("server '{server}': cannot compress WAL file '{path}'")]
     Compress {
+        /// The server.
+        server: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: codec::Error,
+    },
+    /// A file could not be encrypted.
+    #[error("server '{server}': cannot encrypt WAL file '{path}'")]
+    Encrypt {
         /// The server.
         server: String,
         /// The file.
@@ -158,6 +168,14 @@ impl Error {
                 "Nothing is lost: '{}' and the files after it wait for the next run of archive-wal.",
                 path.display()
             )),
+            Self::Encrypt { path, source, .. } => {
+                let remedy = source.encryption_hint(&user::current());
+                let remedy = remedy.map(|remedy| remedy + " ").unwrap_or_default();
+                Some(format!(
+                    "{remedy}Nothing is lost: '{}' and the files after it wait for the next run of archive-wal.",
+                    path.display()
+                ))
+            }
             Self::Decode { path, source, .. } => Some(undecoded(path, source)),
             Self::WrongLength { path, .. } => Some(format!(
                 "Compare '{}' with another copy of it. If a filter of yours has compressed it, set \
@@ -166,6 +184,11 @@ impl Error {
             )),
             _ => None,
         }
+    }
+
+    /// Whether it is the encryption of a file that keeps us from looking into it.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Decode { source, .. } if source.is_closed())
     }
 }
 
@@ -183,11 +206,8 @@ fn undecoded(path: &Path, reason: &codec::Error) -> String {
         codec::Error::NoFilter { option } => format!(
             "A filter of yours has made this file: set '{option}' to the shell command that undoes it."
         ),
-        codec::Error::Encrypted => {
-            format!(
-                "Decrypt '{}' with gpg and the private key, or restore with the Python Barman.",
-                path.display()
-            )
+        codec::Error::Encrypted | codec::Error::Gpg(_) => {
+            reason.encryption_hint(&user::current()).unwrap_or_default()
         }
         codec::Error::Filter(_) => "Correct 'custom_decompression_filter'.".to_owned(),
         codec::Error::Io(error) if matches!(error.get_ref(), Some(inner) if inner.is::<process::Failed>()) => {

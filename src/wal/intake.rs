@@ -43,6 +43,8 @@ const WAVE_FILES: usize = 128;
 const WAVE_BYTES: u64 = 512 << 20;
 /// Threads that compress; more would take the machine from its other work.
 const MOST_WORKERS: usize = 4;
+/// Programs of gpg at the same time.
+const MOST_ENCRYPTING: usize = 2;
 
 /// How a server's WAL comes in.
 #[derive(Debug, Clone)]
@@ -55,6 +57,8 @@ pub struct IncomingSettings {
     pub compression: Option<Compression>,
     /// `compression_level`.
     pub level: Level,
+    /// `encryption_key_id`, where WAL is encrypted: for files that do not come encrypted.
+    pub recipient: Option<String>,
     /// `archiver_batch_size`: WAL files in a run at most.
     pub batch_size: Option<NonZeroUsize>,
     /// The server's segment size, when known: tells files that are still arriving and do not tell themselves.
@@ -79,6 +83,9 @@ pub enum Step<'a> {
     Completed(WalName),
     /// The archive has other content under that name; the file lies among the errors.
     Different(WalName),
+    /// The archive has that name, and whether with the same content cannot be told, since it is encrypted; the file
+    /// lies among the errors.
+    Closed(WalName, &'a str),
     /// The file may still be arriving: it and those after it are left for the next run.
     Arriving(WalName),
     /// These are no WAL files; they lie among the errors.
@@ -96,7 +103,7 @@ pub struct IntakeReport {
     pub identical: u64,
     /// Files of which the archive had only the beginning.
     pub completed: u64,
-    /// Files that the archive has with other content.
+    /// Files that the archive has with other content, as far as can be told.
     pub different: u64,
     /// Entries that were no WAL files.
     pub unknown: u64,
@@ -201,7 +208,7 @@ impl Intake<'_> {
         most_files: usize,
     ) -> Result<(Vec<Source>, Option<WalName>), Error> {
         let (mut wave, mut bytes) = (Vec::new(), 0);
-        while wave.len() < most_files && (bytes < WAVE_BYTES || wave.len() < workers()) {
+        while wave.len() < most_files && (bytes < WAVE_BYTES || wave.len() < self.workers()) {
             let Some(name) = rest.peek().copied() else { break };
             let source = Source { name, path: self.settings.incoming_dir.join(name.to_string()) };
             match self.open_arrived(&source) {
@@ -253,7 +260,7 @@ impl Intake<'_> {
             }
         };
         thread::scope(|scope| {
-            for _ in 0..workers().min(wave.len()) {
+            for _ in 0..self.workers().min(wave.len()) {
                 scope.spawn(work);
             }
         });
@@ -344,7 +351,7 @@ impl Intake<'_> {
                     self.report.identical += 1;
                     tell(Step::Identical(*name));
                 }
-                Prepared::Different => {
+                Prepared::Different | Prepared::Closed { .. } => {
                     set_aside(
                         self.context,
                         path,
@@ -353,7 +360,10 @@ impl Intake<'_> {
                         Fault::Duplicate,
                     )?;
                     self.report.different += 1;
-                    tell(Step::Different(*name));
+                    tell(match prepared {
+                        Prepared::Closed { reason } => Step::Closed(*name, reason),
+                        _ => Step::Different(*name),
+                    });
                 }
             }
         }
@@ -369,16 +379,17 @@ impl Intake<'_> {
         Ok(())
     }
 
+    fn workers(&self) -> usize {
+        let most = if self.settings.recipient.is_some() { MOST_ENCRYPTING } else { MOST_WORKERS };
+        thread::available_parallelism().map_or(1, NonZeroUsize::get).min(most)
+    }
+
     /// Removes the file that lay ready; a leftover does no harm.
     fn discard(&self, prepared: &Prepared) {
         if let Some(publication) = prepared.publication() {
             let _ = self.context.files.remove_file_if_exists(&publication.temporary);
         }
     }
-}
-
-fn workers() -> usize {
-    thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_WORKERS)
 }
 
 #[cfg(test)]

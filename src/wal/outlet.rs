@@ -2,15 +2,14 @@
 //!
 //! Neither the list of the archive nor the backups are looked at, so that an answer takes the time of opening a file.
 
-use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::archive::Archive;
 use super::content::Content;
 use super::error::Error;
 use crate::codec::{Compression, Encoder, Format, Level, Origin};
-use crate::sys::fs::{File, PathContext};
+use crate::sys::fs::{File, PathContext, read_head};
 use crate::types::{SegmentSize, WalName, WalSegment};
 
 /// The places where a server's WAL can be: the archive, and those where it waits to be archived.
@@ -27,7 +26,7 @@ pub enum Form {
     Plain,
     /// Compressed so, by us or already.
     Compressed(Format),
-    /// As it is stored, compressed or not.
+    /// Compressed as it is stored, or not; never encrypted.
     AsStored,
 }
 
@@ -119,63 +118,67 @@ impl Found<'_> {
         &self.path
     }
 
+    /// What PostgreSQL has written of it so far, decompressed.
+    pub fn content(self) -> Result<Content, Error> {
+        self.archive.decoded_open(self.file, &self.path, self.origin)
+    }
+
     /// Writes the file to `out`, `target` being its name, and tells how many bytes that was.
     ///
     /// # Errors
     /// Also when a segment is shorter or longer than it says itself; part of it has been written then.
     pub fn send(self, form: Form, out: &mut dyn Write, target: &Path) -> Result<u64, Error> {
         let mut out = out;
-        if self.is_stored_as(form)? {
-            let stream: Box<dyn Read + Send> = Box::new(self.file);
-            let bytes =
-                Content::new(stream, self.archive.server_name(), self.path).copy_to(&mut out, target)?;
-            out.flush().at("write", target)?;
-            return Ok(bytes);
-        }
-        let content = self.archive.decoded_open(self.file, &self.path, self.origin)?;
-        let content = if self.segment.is_some() { content.expecting_what_it_says()? } else { content };
+        let is_segment = self.segment.is_some();
+        let (content, is_as_wanted) = self.open(form)?;
+        let content = if is_segment && !is_as_wanted { content.expecting_what_it_says()? } else { content };
         let bytes = match form {
-            Form::Compressed(format) => {
+            Form::Compressed(format) if !is_as_wanted => {
                 let mut encoder = Encoder::new(&mut out, format, Level::default()).at("write", target)?;
                 let bytes = content.copy_to(&mut encoder, target)?;
                 encoder.finish().at("write", target)?;
                 bytes
             }
-            Form::Plain | Form::AsStored => content.copy_to(&mut out, target)?,
+            _ => content.copy_to(&mut out, target)?,
         };
         out.flush().at("write", target)?;
         Ok(bytes)
     }
 
-    /// Whether the stored bytes are the ones that are wanted.
-    fn is_stored_as(&self, form: Form) -> Result<bool, Error> {
-        let detector = self.archive.codecs.detector();
-        let head = read_start(&self.file, detector.wanted_bytes()).at("read", &self.path)?;
+    /// What the file holds, and whether it is compressed as it is wanted.
+    fn open(self, form: Form) -> Result<(Content, bool), Error> {
+        let (archive, codecs) = (self.archive, &self.archive.codecs);
+        if form == Form::Plain {
+            return Ok((archive.decoded_open(self.file, &self.path, self.origin)?, false));
+        }
+        let failed = |source| archive.undecoded(&self.path, source);
+        // Nobody but the archive has a use for its encryption.
+        let mut stream = codecs.decrypt(self.file).map_err(failed)?;
+        let head = read_head(&mut stream, codecs.detector().wanted_bytes());
+        let head = head.map_err(|error| failed(error.into()))?;
         let compression = match self.origin {
-            Origin::Incoming => detector.detect(&head),
-            Origin::Archived => detector.detect_archived(&head),
+            Origin::Incoming => codecs.detector().detect(&head),
+            Origin::Archived => codecs.detector().detect_archived(&head),
         };
-        Ok(match (form, compression.map(Compression::format)) {
-            (Form::Plain, _) | (_, None) => false,
-            (Form::Compressed(wanted), Some(stored)) => stored == Some(wanted),
-            (Form::AsStored, Some(_)) => true,
-        })
+        let whole = Cursor::new(head).chain(stream);
+        let is_as_wanted = form.is(compression);
+        let stream = match is_as_wanted {
+            true => Box::new(whole),
+            false => codecs.decode(whole, self.origin).map_err(failed)?,
+        };
+        Ok((Content::new(stream, archive.server_name(), self.path.clone()), is_as_wanted))
     }
 }
 
-/// The first bytes of a file, whose position stays.
-fn read_start(file: &File, limit: usize) -> io::Result<Vec<u8>> {
-    let (mut head, mut len) = (vec![0; limit], 0);
-    while len < limit {
-        match file.read_at(&mut head[len..], len as u64) {
-            Ok(0) => break,
-            Ok(count) => len += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+impl Form {
+    /// Whether what is stored with `compression` is in this form already.
+    fn is(self, compression: Option<Compression>) -> bool {
+        match (self, compression.map(Compression::format)) {
+            (Self::Plain, _) | (_, None) => false,
+            (Self::Compressed(wanted), Some(stored)) => stored == Some(wanted),
+            (Self::AsStored, Some(_)) => true,
         }
     }
-    head.truncate(len);
-    Ok(head)
 }
 
 #[cfg(test)]

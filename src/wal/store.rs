@@ -5,7 +5,7 @@ use std::path::Path;
 use super::archive::Archive;
 use super::error::Error;
 use crate::codec::{self, Compression, Encoder, Level};
-use crate::sys::fs::{File, PathContext, Writer};
+use crate::sys::fs::{self, File, PathContext, Writer};
 use crate::sys::{Cancel, Files};
 
 const BUFFER_BYTES: usize = 256 << 10;
@@ -22,35 +22,76 @@ pub(super) fn make_copy(
     })
 }
 
-/// The same, compressed for `archive`.
-pub(super) fn make_compressed(
+/// What becomes of a file on its way into the archive.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Encoding<'a> {
+    /// How it is compressed.
+    pub compression: Option<Compression>,
+    /// How hard.
+    pub level: Level,
+    /// Whom it is encrypted for, after that.
+    pub recipient: Option<&'a str>,
+}
+
+impl Encoding<'_> {
+    /// Whether the file stays as it is.
+    pub fn is_none(&self) -> bool {
+        self.compression.is_none() && self.recipient.is_none()
+    }
+}
+
+/// The same, encoded for `archive`.
+pub(super) fn make_encoded(
+    archive: &Archive,
+    (source, source_path): (&File, &Path),
+    target: &Path,
+    encoding: Encoding<'_>,
+) -> Result<(), Error> {
+    let fill = |out: &mut dyn Write| compress(archive, (source, source_path), (out, target), encoding);
+    make(&archive.files, source, source_path, target, |out| {
+        let Some(recipient) = encoding.recipient else { return fill(out) };
+        let encrypted = archive.codecs.encrypt(recipient, fill, out);
+        archive.cancel.check()?;
+        encrypted.map_err(|source| match source {
+            codec::Error::Io(source) => fs::Error { action: "write", path: target.to_owned(), source }.into(),
+            source => {
+                let (server, path) = (archive.server_name(), source_path.to_owned());
+                Error::Encrypt { server, path, source }
+            }
+        })?
+    })
+}
+
+/// Writes what an open file holds to `out`, compressed if so asked.
+fn compress(
     archive: &Archive,
     (mut source, source_path): (&File, &Path),
-    target: &Path,
-    (compression, level): (Compression, Level),
+    (mut out, target): (&mut dyn Write, &Path),
+    Encoding { compression, level, .. }: Encoding<'_>,
 ) -> Result<(), Error> {
     let failed = |source: codec::Error| {
         let (server, path) = (archive.server_name(), source_path.to_owned());
         Error::Compress { server, path, source }
     };
-    make(&archive.files, source, source_path, target, |out| {
-        let Some(format) = compression.format() else {
-            let input = source.try_clone().at("read", source_path)?;
-            let mut filtered = archive.codecs.filter(input).map_err(failed)?;
-            let read = |chunk: &mut [u8]| {
-                let count = filtered.read(chunk);
-                // A filter that was stopped has not failed.
-                archive.cancel.check()?;
-                count.map_err(|error| failed(error.into()))
-            };
-            return pump(&archive.cancel, read, out, target);
+    let read = |chunk: &mut [u8]| Ok(source.read(chunk).at("read", source_path)?);
+    let Some(compression) = compression else {
+        return pump(&archive.cancel, read, &mut out, target);
+    };
+    let Some(format) = compression.format() else {
+        let input = source.try_clone().at("read", source_path)?;
+        let mut filtered = archive.codecs.filter(input).map_err(failed)?;
+        let read = |chunk: &mut [u8]| {
+            let count = filtered.read(chunk);
+            // A filter that was stopped has not failed.
+            archive.cancel.check()?;
+            count.map_err(|error| failed(error.into()))
         };
-        let mut encoder = Encoder::new(out, format, level).map_err(|error| failed(error.into()))?;
-        let read = |chunk: &mut [u8]| Ok(source.read(chunk).at("read", source_path)?);
-        pump(&archive.cancel, read, &mut encoder, target)?;
-        encoder.finish().at("write", target)?;
-        Ok(())
-    })
+        return pump(&archive.cancel, read, &mut out, target);
+    };
+    let mut encoder = Encoder::new(out, format, level).map_err(|error| failed(error.into()))?;
+    pump(&archive.cancel, read, &mut encoder, target)?;
+    encoder.finish().at("write", target)?;
+    Ok(())
 }
 
 fn make(

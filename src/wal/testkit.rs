@@ -57,6 +57,7 @@ impl Yard {
             errors_dir: dir.path().join("errors"),
             compression,
             level: Level::Low,
+            recipient: None,
             batch_size: None,
             segment_size: None,
         };

@@ -3,8 +3,8 @@
 
     answers.py BARMAN
 
-Each line of standard input is a JSON list, the words behind `barman`; each line of standard output is an object with
-the exit code and what was printed. The program that a fork runs is the installed script, whole.
+Each line of standard input is a JSON list: the words behind `barman`, and the file that is its standard input; each line
+of standard output is an object with the exit code and what was printed. The program that a fork runs is the installed script, whole.
 """
 
 import importlib
@@ -23,11 +23,11 @@ def preload(script):
             importlib.import_module(name)
 
 
-def ask(script, words):
+def ask(script, words, input):
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         child = os.fork()
         if not child:
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(os.open(input, os.O_RDONLY), 0)
             os.dup2(out.fileno(), 1)
             os.dup2(err.fileno(), 2)
             sys.argv = [script, *words]
@@ -43,4 +43,4 @@ def ask(script, words):
 if __name__ == "__main__":
     preload(sys.argv[1])
     for line in iter(sys.stdin.readline, ""):
-        print(json.dumps(ask(sys.argv[1], json.loads(line))), flush=True)
+        print(json.dumps(ask(sys.argv[1], *json.loads(line))), flush=True)

@@ -91,6 +91,38 @@ impl Home {
         path
     }
 
+    /// What lies in some directories: files, empty directories, and what small texts say.
+    #[allow(dead_code, reason = "not all tests look at what is left")]
+    pub fn tree(&self, dirs: &[&str]) -> String {
+        let mut lines = Vec::new();
+        dirs.iter().for_each(|dir| self.list(dir, &mut lines));
+        lines.sort();
+        let mut text = String::new();
+        for path in lines.iter().filter(|path| !path.ends_with(".idx")) {
+            text += &format!("{path}\n");
+            let ends = ["xlog.db", ".auto", ".conf", "backup_manifest", ".signal"];
+            let is_text = ends.iter().any(|end| path.ends_with(end)) || path.contains("/meta/");
+            let is_text = is_text && !path.ends_with('/');
+            let content = if is_text { fs::read_to_string(self.path(path)).unwrap() } else { String::new() };
+            content.lines().for_each(|line| text += &format!("    {line}\n"));
+        }
+        text
+    }
+
+    fn list(&self, dir: &str, lines: &mut Vec<String>) {
+        let entries: Vec<_> = fs::read_dir(self.path(dir)).unwrap().map(Result::unwrap).collect();
+        if entries.is_empty() {
+            lines.push(format!("{dir}/"));
+        }
+        for entry in entries {
+            let path = format!("{dir}/{}", entry.file_name().to_str().unwrap());
+            match entry.file_type().unwrap().is_dir() {
+                true => self.list(&path, lines),
+                false => lines.push(path),
+            }
+        }
+    }
+
     fn put(&self, path: &str, content: &str) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

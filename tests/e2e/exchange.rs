@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::kit::program::Program;
 use crate::kit::world::word;
-use crate::kit::{Outcome, Site, Version, World, tools};
+use crate::kit::{Outcome, Site, Version, World, gpg, tools};
 
 #[test]
 fn both_programs_verify_what_either_listed_and_find_the_same_damage() {
@@ -125,6 +125,32 @@ fn a_backup_travels_between_the_programs_and_is_restored_at_its_end() {
     let mut pg = restored.start();
     assert_eq!(pg.contents(), contents);
     pg.stop_and_verify_pages();
+}
+
+#[test]
+fn wal_that_is_encrypted_stays_so_on_its_way() {
+    let mut world = World::new(Version::V15);
+    world.site.set("autogenerate_manifest", "true");
+    let id = world.backup();
+    let keyring = gpg::encrypt(&mut world.site);
+    world.site.set("compression", "gzip");
+    // What the archive has plain comes once more, and is encrypted.
+    let begin = world.site.field(&id, "begin_wal");
+    fs::rename(world.site.archived(&begin), world.site.incoming().join(&begin)).unwrap();
+    world.site.barman("archive-wal main").ok();
+    world.site.barman("rebuild-xlogdb main").ok();
+    let list = fs::read_to_string(world.site.xlogdb()).unwrap();
+    assert!(list.lines().any(|line| line.starts_with(&begin) && line.ends_with("\tgzip\tgpg")), "{list}");
+    for by_us in [true, false] {
+        let out = world.path(&format!("by-us-{by_us}"));
+        fs::create_dir(&out).unwrap();
+        run(&world.site, by_us, &format!("export-backup main {id} {}", word(&out))).ok();
+        let other = elsewhere(&world, &format!("from-us-{by_us}"));
+        let words = format!("import-backup main {}", word(&only_file(&out)));
+        run(&other, !by_us, &words).ok();
+        assert_imported(&world, &other, &id, &words);
+    }
+    drop(keyring);
 }
 
 fn run(site: &Site, by_us: bool, words: &str) -> Outcome {

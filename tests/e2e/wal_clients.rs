@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::kit::world::word;
-use crate::kit::{Clients, Cluster, DatabaseHost, Site, Sshd, Version, World, eventually, tools};
+use crate::kit::{Clients, Cluster, DatabaseHost, Site, Sshd, Version, World, eventually, gpg, tools};
 
 const ARCHIVE: &str = "barman-wal-archive";
 const RESTORE: &str = "barman-wal-restore";
@@ -277,4 +277,39 @@ fn prepare_recovery(world: &World, id: &str, restore_command: &str) -> Cluster {
     pg.configure(&format!("restore_command = '{restore_command}'\nrecovery_target_timeline = 'latest'"));
     pg.options.extend(["-c", "archive_mode=off"].map(Into::into));
     pg
+}
+
+#[test]
+fn what_is_encrypted_reaches_postgresql_and_a_key_that_is_missing_is_not_the_end_of_the_wal() {
+    let mut hosts = Hosts::new();
+    let keyring = gpg::encrypt(&mut hosts.site);
+    hosts.site.set("compression", "zstd");
+    for number in 1..=3 {
+        fs::write(hosts.site.incoming().join(name(number)), content(number)).unwrap();
+    }
+    eventually("the files are old enough", || {
+        hosts.site.barman("archive-wal main").ok();
+        hosts.site.indexed_wal().len() == 3
+    });
+    let target = hosts.path("fetched");
+    let fetch = |clients, options: &str, number| {
+        let words = format!("{options} @ {} {}", name(number), word(&target));
+        hosts.host.run(clients, RESTORE, &words)
+    };
+    hosts.host.serve_with(&tools::barman());
+    for (clients, options) in
+        [(Clients::Ours, ""), (Clients::Ours, "--keep-compression"), (Clients::Debian, "-P -j")]
+    {
+        for number in 1..=3 {
+            fetch(clients, options, number).ok();
+            assert!(fs::read(&target).unwrap() == content(number), "{clients:?} {options}");
+            fs::remove_file(&target).unwrap();
+        }
+    }
+    keyring.forget_passphrases();
+    gpg::tell_passphrase(&mut hosts.site, "wrong");
+    // PostgreSQL ends its recovery at 1 to 125, and waits for help at what is beyond.
+    let refused = fetch(Clients::Ours, "", 1);
+    assert!(refused.code > 125, "{refused}");
+    assert!(!target.exists());
 }

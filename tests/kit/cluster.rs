@@ -22,6 +22,8 @@ pub struct Cluster {
     port: u16,
     /// Further arguments of the server.
     pub options: Vec<String>,
+    /// Variables of the server's environment.
+    pub env: Vec<(&'static str, String)>,
     server: Option<Running>,
 }
 
@@ -49,7 +51,15 @@ impl Cluster {
     /// The cluster in an existing data directory; `run` is a directory for its socket and log.
     pub fn on(version: Version, data: &Path, run: &Path) -> Self {
         fs::create_dir_all(run).unwrap();
-        Self { version, data: data.into(), run: run.into(), port: 0, options: Vec::new(), server: None }
+        Self {
+            version,
+            data: data.into(),
+            run: run.into(),
+            port: 0,
+            options: Vec::new(),
+            env: Vec::new(),
+            server: None,
+        }
     }
 
     /// A standby of a running cluster in `dir`, its tablespace `fast` beside its data; it does not run yet.
@@ -83,6 +93,11 @@ impl Cluster {
         format!("host=127.0.0.1 port={} user=barman dbname=postgres", self.port)
     }
 
+    /// What reaches it through the unix socket as superuser.
+    pub fn local_conninfo(&self) -> String {
+        format!("host={} port={} user=postgres", self.run.display(), self.port)
+    }
+
     /// Adds lines to postgresql.conf; the last one of a name counts.
     pub fn configure(&self, lines: &str) {
         let path = self.data.join("postgresql.conf");
@@ -103,8 +118,9 @@ impl Cluster {
         // What the copied configuration says about places is of another server.
         self.port = tools::free_port();
         let (data, socket, port) = (self.data.to_str().unwrap(), self.run.to_str().unwrap(), self.port);
-        let mut server = self
-            .server_program("postgres")
+        let program = self.server_program("postgres");
+        let program = self.env.iter().fold(program, |program, (name, value)| program.env(name, value));
+        let mut server = program
             .args(["-D", data, "-p", &port.to_string(), "-k", socket, "-h", "127.0.0.1"])
             .args(&self.options)
             .start_logging_to(&self.log());

@@ -41,9 +41,10 @@ impl DatabaseHost {
         }
         let config = site.dir().join("barman.conf");
         sshd.restart(&format!(
-            "SetEnv PATH={}:/usr/bin:/bin BARMAN_CONFIG_FILE={}",
+            "SetEnv PATH={}:/usr/bin:/bin BARMAN_CONFIG_FILE={} GNUPGHOME={}",
             dir.join("there").display(),
-            config.display()
+            config.display(),
+            site.dir().join(".gnupg").display()
         ));
         let ssh = dir.join("bin/ssh");
         let script = format!("#!/bin/sh\nexec /usr/bin/{} \"$@\"\n", sshd.command().replace(" database", ""));
@@ -59,6 +60,11 @@ impl DatabaseHost {
         symlink(program, link).unwrap();
     }
 
+    /// The `ssh` that leads to the backup host, which is called `database`.
+    pub fn ssh(&self) -> PathBuf {
+        self.dir.join("bin/ssh")
+    }
+
     /// Runs a client program there, with the words that lead to server `main` put in for `@`.
     pub fn run(&self, clients: Clients, program: &str, words: &str) -> Outcome {
         let words = shell_words::split(&words.replace('@', &Self::destination())).unwrap();
@@ -70,6 +76,11 @@ impl DatabaseHost {
         let (path, program) = (self.path(), self.client(clients, program));
         let words = words.replace('@', &Self::destination());
         format!("env PATH={path} {} {words}", program.display())
+    }
+
+    /// A `PATH` with our client programs, and with the ssh that leads to the backup host whatever its name is.
+    pub fn search_path(&self) -> String {
+        format!("{}:{}", self.dir.join("ours").display(), self.path())
     }
 
     fn destination() -> String {

@@ -10,6 +10,7 @@
 
 pub mod cluster;
 pub mod database_host;
+pub mod gpg;
 pub mod program;
 pub mod scripted;
 pub mod site;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 
 pub use cluster::Cluster;
 pub use database_host::{Clients, DatabaseHost};
+pub use gpg::Keyring;
 pub use program::{Outcome, Running};
 pub use site::Site;
 pub use sshd::Sshd;

@@ -74,7 +74,7 @@ impl Sshd {
              PasswordAuthentication no\nMaxStartups 100\n{extra}\n"
         );
         let client = format!(
-            "Host database\n  HostName 127.0.0.1\n  Port {port}\n  User {user}\n  IdentityFile {dir}/key\n  \
+            "Host *\n  HostName 127.0.0.1\n  Port {port}\n  User {user}\n  IdentityFile {dir}/key\n  \
              IdentitiesOnly yes\n  UserKnownHostsFile {dir}/known_hosts\n  BatchMode yes\n  LogLevel ERROR\n"
         );
         let host_key = fs::read_to_string(self.dir.join("host_key.pub")).unwrap();

@@ -78,6 +78,11 @@ pub fn reference_program(name: &str) -> PathBuf {
     tool(&format!("barman-3.19.1/bin/{name}"))
 }
 
+/// The exporter for Prometheus.
+pub fn exporter() -> PathBuf {
+    tool("barman-exporter-1.0.10/bin/barman-exporter")
+}
+
 /// A program of Debian's `barman-cli`, release 3.4.0.
 pub fn debian_program(name: &str) -> PathBuf {
     found(Path::new("/usr/bin").join(name))

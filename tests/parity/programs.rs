@@ -1,5 +1,6 @@
 //! The two programs, and what they answer.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -21,7 +22,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The answer with `@HOME@` for the place of the catalogue, where both programs looked.
+    /// The answer with `@HOME@` for the place of the catalogue that the program looked at.
     pub fn on(self, home: &Home) -> Self {
         let place = home.path("");
         let place = place.to_str().unwrap().trim_end_matches('/');
@@ -30,6 +31,9 @@ impl Answer {
 
     /// Takes away what truly varies.
     pub fn mask(&mut self, question: &Question) {
+        if question.is_code_only() {
+            (self.stdout, self.stderr) = (String::new(), String::new());
+        }
         // Python lists directories in the order of the file system.
         if question.command() == "list-files" && !question.is_json() {
             let mut lines: Vec<&str> = self.stdout.lines().collect();
@@ -65,6 +69,22 @@ impl Answer {
         if self.stdout.contains(words) {
             self.stdout = lines_without(&self.stdout, words);
         }
+    }
+
+    /// Leaves out why PostgreSQL could not be reached.
+    pub fn drop_reasons(&mut self) {
+        let without = |text: &str| {
+            let mut text = text.to_owned();
+            while let Some(reason) = text.find("connection to server on socket") {
+                let start = [": ", "\\n", "\n"].iter().find_map(|before| text[..reason].strip_suffix(before));
+                let (start, rest) = (start.map_or(reason, str::len), &text[reason..]);
+                let end =
+                    [rest.find("\",\n"), rest.find("\"\n"), rest.find('\n')].into_iter().flatten().min();
+                text.replace_range(start..end.map_or(text.len(), |end| reason + end), "");
+            }
+            text
+        };
+        (self.stdout, self.stderr) = (without(&self.stdout), without(&self.stderr));
     }
 
     /// Leaves out what errors say about the way on: a line of its own, or in a document behind a line feed.
@@ -105,13 +125,26 @@ fn indented(text: &str, sorted: bool) -> String {
 }
 
 /// Runs our program.
-pub fn ask_ours(words: &[&str]) -> Answer {
-    let output = Command::new(env!("CARGO_BIN_EXE_barman")).args(words).env("TZ", "UTC").output().unwrap();
+pub fn ask_ours(words: &[&str], input: &Path) -> Answer {
+    run(Path::new(env!("CARGO_BIN_EXE_barman")), words, input)
+}
+
+/// Runs a program.
+pub fn run(program: &Path, words: &[&str], input: &Path) -> Answer {
+    let mut command = Command::new(program);
+    let output = command.args(words).env("TZ", "UTC").stdin(File::open(input).unwrap()).output().unwrap();
     Answer {
         code: output.status.code().unwrap(),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Barman 3.19.1.
+pub fn reference() -> PathBuf {
+    let program = tools().join("barman-3.19.1/bin/barman");
+    assert!(program.exists(), "{} is not there; `bash tests/run.sh prepare` makes it", program.display());
+    program
 }
 
 /// Barman 3.19.1, which waits for questions.
@@ -124,15 +157,10 @@ pub struct Reference {
 impl Reference {
     /// Starts Python with everything loaded.
     pub fn start() -> Self {
-        let programs = tools().join("barman-3.19.1/bin");
-        assert!(
-            programs.exists(),
-            "{} is not there; `bash tests/run.sh prepare` makes it",
-            programs.display()
-        );
+        let program = reference();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compat/answers.py");
-        let mut process = Command::new(programs.join("python3"))
-            .args([script, programs.join("barman")])
+        let mut process = Command::new(program.with_file_name("python3"))
+            .args([script, program])
             .env("TZ", "UTC")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -143,8 +171,8 @@ impl Reference {
     }
 
     /// Asks it.
-    pub fn ask(&mut self, words: &[&str]) -> Answer {
-        writeln!(self.questions, "{}", serde_json::to_string(words).unwrap()).unwrap();
+    pub fn ask(&mut self, words: &[&str], input: &Path) -> Answer {
+        writeln!(self.questions, "{}", serde_json::to_string(&(words, input)).unwrap()).unwrap();
         let mut line = String::new();
         self.answers.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap()

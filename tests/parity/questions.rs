@@ -10,9 +10,21 @@ use crate::home::Home;
 pub struct Question {
     words: Vec<String>,
     json: bool,
+    /// Only how it ends is of interest.
+    code_only: bool,
 }
 
 impl Question {
+    /// Asked for text.
+    pub fn line(line: &str) -> Self {
+        Self { words: line.split(' ').map(str::to_owned).collect(), json: false, code_only: false }
+    }
+
+    /// Asked for a document.
+    pub fn document(line: &str) -> Self {
+        Self { json: true, ..Self::line(line) }
+    }
+
     /// The words behind the configuration.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         let format = if self.json { &["-f", "json"][..] } else { &[] };
@@ -22,6 +34,11 @@ impl Question {
     /// The command.
     pub fn command(&self) -> &str {
         &self.words[0]
+    }
+
+    /// Whether only the exit codes are compared.
+    pub fn is_code_only(&self) -> bool {
+        self.code_only
     }
 
     /// Whether a document is asked for.
@@ -37,28 +54,143 @@ impl fmt::Display for Question {
 }
 
 /// Asked about one catalogue: the answers do not depend on what is in it.
-const ONCE: [&str; 12] = [
+const ONCE: [&str; 52] = [
     "list-servers",
     "list-servers --minimal",
+    "list-server",
     "list-backups all --minimal",
+    "list-backup main --minimal",
     "list-backups nosuch",
+    "list-backups main nosuch other",
     "show-backup main nosuch",
     "show-backup nosuch latest",
+    "show-backups main oldest",
     "list-files main nosuch",
+    "list-files nosuch latest",
+    "list-files main latest --target standalone",
+    "list-files main last --list-empty-directories",
+    "keep main nosuch --status",
+    "keep nosuch latest --status",
+    "keep main 20260104T100000 --target full",
+    "keep main 20260105T100000 --target full",
+    "verify-backup main nosuch",
+    "verify-backup nosuch latest",
+    "verify main latest",
+    "check-backup main nosuch",
+    "check-backup nosuch latest",
+    "check-wal-archive main",
+    "check-wal-archive main --timeline 2",
+    "check-wal-archive nosuch",
+    "generate-manifest main nosuch",
+    "generate-manifest nosuch latest",
+    "delete main nosuch",
+    "delete nosuch latest",
+    "restore main nosuch /nowhere",
+    "restore nosuch latest /nowhere",
+    "export-backup main nosuch /tmp",
+    "export-backup main latest /nowhere",
+    "import-backup main /nowhere",
     "show-servers all",
     "show-servers nosuch main",
     "status all nosuch",
+    "status nosuch",
+    "check nosuch",
+    "check main nosuch",
+    "replication-status main",
+    "replication-status nosuch",
     "list-processes main",
+    "list-process nosuch",
+    "terminate-process main backup",
+    "terminate-process main nosuch",
     "config-switch main nosuch",
+    "config-switch nosuch x",
+    "config-update nonsense",
+    "switch-wal main",
+    "lock-directory-cleanup",
 ];
 
 /// The case that it is asked about.
 const CASE: &str = "list";
 
+/// Wrong words: the programs end alike, and say it in their own words.
+const WRONG: [&str; 24] = [
+    "nosuch",
+    "--nosuch list-servers",
+    "list-servers main",
+    "list-backups",
+    "show-backup main",
+    "show-backup main latest main",
+    "list-files main",
+    "list-files main latest --target nosuch",
+    "show-servers",
+    "status",
+    "check",
+    "check main --nosuch",
+    "keep main latest",
+    "keep main latest --target nosuch",
+    "keep main latest --status --release",
+    "verify-backup main",
+    "check-backup main",
+    "check-wal-archive",
+    "check-wal-archive main --timeline x",
+    "list-processes",
+    "replication-status",
+    "replication-status main --target nosuch",
+    "lock-directory-cleanup main",
+    "diagnose main",
+];
+
+/// Asked about servers that are not in ordinary service.
+const OF_SERVERS: [&str; 38] = [
+    "list-servers",
+    "list-servers --minimal",
+    "list-backups all",
+    "list-backups idle broken",
+    "show-backup idle latest",
+    "show-backup broken latest",
+    "list-files idle latest",
+    "list-files broken latest",
+    "keep idle latest --status",
+    "keep broken latest --status",
+    "keep idle latest --release",
+    "verify-backup broken latest",
+    "check-backup idle latest",
+    "check-backup broken latest",
+    "check-wal-archive idle",
+    "check-wal-archive broken",
+    "check all",
+    "check idle",
+    "check idle --nagios",
+    "check broken --nagios",
+    "status idle",
+    "status broken",
+    "show-servers idle",
+    "show-servers broken",
+    "list-processes idle",
+    "list-processes broken",
+    "replication-status all",
+    "archive-wal idle",
+    "archive-wal broken",
+    "backup idle",
+    "backup broken",
+    "switch-wal idle broken",
+    "rebuild-xlogdb idle broken",
+    "put-wal idle",
+    "put-wal broken",
+    "generate-manifest broken latest",
+    "terminate-process idle backup",
+    "delete broken latest",
+];
+
+/// The case that they are in.
+const SERVERS: &str = "servers";
+
 /// Asked about every catalogue; checks last, since making directories is part of them.
-const ALWAYS: [&str; 5] = [
+const ALWAYS: [&str; 7] = [
     "show-backup main last-failed",
     "show-backup main latest-full",
+    "show-backup main first",
+    "list-backups main --minimal",
     "status main",
     "check all",
     "check all --nagios",
@@ -74,11 +206,17 @@ const FILES: [&str; 4] = ["", " --target full", " --target wal", " --target data
 pub fn questions(case: &str, home: &Home) -> Vec<Question> {
     let mut questions = Vec::new();
     let mut ask = |line: &str, json: bool| {
-        questions.push(Question { words: line.split(' ').map(str::to_owned).collect(), json });
+        let words = line.split(' ').map(str::to_owned).collect();
+        questions.push(Question { words, json, code_only: WRONG.contains(&line) });
     };
     let both = [false, true];
     if case == CASE {
-        ONCE.iter().for_each(|line| both.iter().for_each(|json| ask(line, *json)));
+        in_turn(&ONCE, &mut ask);
+        WRONG.iter().for_each(|line| ask(line, false));
+    }
+    if case == SERVERS {
+        in_turn(&OF_SERVERS, &mut ask);
+        return questions;
     }
     both.iter().for_each(|json| ask("list-backups all", *json));
     if home.config.len() > FEW {
@@ -88,6 +226,7 @@ pub fn questions(case: &str, home: &Home) -> Vec<Question> {
         for (index, id) in backups(home, server).into_iter().enumerate() {
             both.iter().for_each(|json| ask(&format!("show-backup {server} {id}"), *json));
             ask(&format!("list-files {server} {id}{}", FILES[index % FILES.len()]), index % 3 == 0);
+            ask(&format!("keep {server} {id} --status"), index % 2 == 0);
         }
         synchronisation(home, server).iter().for_each(|line| ask(line, false));
     }
@@ -110,6 +249,16 @@ fn synchronisation(home: &Home, server: &str) -> Vec<String> {
         lines.extend([position, position + 1].map(|at| format!("sync-info {server} {name} {}", at.max(1))));
     }
     lines
+}
+
+/// All as text, and every second one as a document too: Python takes its time.
+fn in_turn(lines: &[&str], ask: &mut impl FnMut(&str, bool)) {
+    for (index, line) in lines.iter().enumerate() {
+        ask(line, false);
+        if index % 2 == 0 {
+            ask(line, true);
+        }
+    }
 }
 
 /// The identifiers of all records of a server, where 3.19 has them and where older releases had.

@@ -6,6 +6,7 @@ use crate::catalog::is_reserved_name;
 use crate::cli::app::App;
 use crate::config::{ReuseBackup, ServerConfig};
 use crate::ops::backup::{self, BackupOptions};
+use crate::output::TakenBackup;
 use crate::types::BackupId;
 
 /// What the long help ends with.
@@ -94,7 +95,11 @@ enum Reuse {
 
 pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
     for config in selection::servers(app, &args.server_names, Reaction::WITH_POSTGRES) {
-        app.keep_going(backup::run(&app.server(config), &options(args, config)))?;
+        let Some(taken) = app.keep_going(backup::run(&app.server(config), &options(args, config)))? else {
+            continue;
+        };
+        app.terminal.answer(&TakenBackup(&taken.record));
+        app.keep_going(taken.outcome)?;
     }
     Ok(())
 }

@@ -32,6 +32,7 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
     let changed = config_update::run(&app.context, &app.config.global, &args.json_changes)?;
     let servers = changed.iter().filter_map(|section| app.config.servers.get(section));
     for config in servers.filter(|config| config.is_active() && !config.is_disabled()) {
+        app.tell_notices_of(config);
         app.keep_going(processes::stop_receiving(&app.server(config)))?;
     }
     Ok(())

@@ -38,7 +38,7 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
     if !selection::refuse_conflicts(app) {
         app.keep_going(config_update::run_queue(&app.context, &app.config.global))?;
-        let servers = app.config.servers.values().map(|config| app.server(config));
+        let servers = selection::all(app).map(|config| app.server(config));
         ops::cron::run(servers, args.keep_descriptors)?;
     }
     Ok(())

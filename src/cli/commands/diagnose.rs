@@ -1,3 +1,4 @@
+use super::selection;
 use crate::cli::app::App;
 use crate::cli::globals::{IMPLEMENTATION, RELEASE};
 use crate::ops::diagnose::{self, Options};
@@ -29,6 +30,7 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
         barman_version: RELEASE,
         implementation: IMPLEMENTATION,
     };
+    selection::all(app).for_each(drop);
     let document = diagnose::run(&app.context, &app.config, options)?;
     app.terminal.answer(&Diagnosis(document));
     Ok(())

@@ -26,7 +26,7 @@ pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
     if selection::refuse_conflicts(app) {
         return Ok(());
     }
-    let listed = app.config.servers.values().map(|config| view::Listed {
+    let listed = selection::all(app).map(|config| view::Listed {
         name: config.name(),
         description: config.description(),
         active: config.is_active(),

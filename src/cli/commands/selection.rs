@@ -44,7 +44,13 @@ pub fn servers<'a>(app: &'a App, names: &[String], reaction: Reaction) -> Vec<&'
     for error in errors {
         app.context.events.error(&error.to_string());
     }
+    servers.iter().for_each(|server| app.tell_notices_of(server));
     servers.into_iter().filter(|server| is_wanted(app, server, reaction)).collect()
+}
+
+/// All servers, in the order of their names.
+pub fn all(app: &App) -> impl Iterator<Item = &ServerConfig> {
+    app.config.servers.values().inspect(|server| app.tell_notices_of(server))
 }
 
 /// The one server named; `None` when it is unknown or left out, which has then been said.
@@ -56,6 +62,7 @@ pub fn server<'a>(app: &'a App, name: &str, reaction: Reaction) -> Option<&'a Se
     found
         .inspect_err(|error| app.context.events.error(&error.to_string()))
         .ok()
+        .inspect(|server| app.tell_notices_of(server))
         .filter(|server| is_wanted(app, server, reaction))
 }
 

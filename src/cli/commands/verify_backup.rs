@@ -1,6 +1,6 @@
 use super::selection::{self, BackupArgs, Reaction};
 use crate::cli::app::App;
-use crate::ops::verify_backup;
+use crate::ops::{backup_archives, verify_backup};
 
 /// What the long help ends with.
 const MORE: &str = "\
@@ -29,7 +29,9 @@ pub struct Args {
 
 pub fn run(app: &App, args: &Args) -> anyhow::Result<()> {
     if let Some(config) = selection::server(app, &args.backup.server_name, Reaction::ANY) {
-        verify_backup::run(&app.context, &app.server(config).catalog()?, &args.backup.backup_id)?;
+        let server = app.server(config);
+        let codecs = backup_archives::codecs(&server);
+        verify_backup::run(&app.context, &server.catalog()?, &codecs, &args.backup.backup_id)?;
     }
     Ok(())
 }

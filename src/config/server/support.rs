@@ -1,8 +1,6 @@
 //! What a server asks for and this version does not do.
 
 use super::{BackupMethod, ServerConfig};
-use crate::config::schema::{Key, Support, key};
-use crate::config::value::Value;
 
 impl ServerConfig {
     /// Why this version cannot look after the server: one sentence for each thing that its backups or its WAL
@@ -26,27 +24,6 @@ impl ServerConfig {
             BackupMethod::Rsync | BackupMethod::LocalRsync => {}
             other => lacks(format!("backup_method = {}", other.as_str())),
         }
-        if self.encryption().is_some() {
-            lacks("encryption (encryption = gpg)".to_owned());
-        }
         missing
-    }
-
-    /// The options that a file sets and that have no effect in this version, beyond what
-    /// [`ServerConfig::unsupported`] says.
-    pub fn without_effect(&self) -> Vec<&'static str> {
-        let said = [key!("streaming_archiver"), key!("encryption")];
-        let later = Key::all().filter(|key| key.def().support == Support::Later && !said.contains(key));
-        later.filter(|key| self.is_changed(*key)).map(Key::name).collect()
-    }
-
-    /// Whether a file sets the option to something that would make a difference.
-    fn is_changed(&self, key: Key) -> bool {
-        let is_off = match self.value(key) {
-            Value::Null | Value::Bool(false) => true,
-            Value::Set(set) => set.words.is_empty(),
-            value => key.def().default == Some(value.to_string().as_str()),
-        };
-        self.source(key).file().is_some() && !is_off
     }
 }

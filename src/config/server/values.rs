@@ -55,8 +55,6 @@ pub struct Hooks<'a> {
 pub struct Encryption<'a> {
     /// The gpg key.
     pub key_id: Option<&'a str>,
-    /// Prints the passphrase of the key.
-    pub passphrase_command: Option<&'a str>,
 }
 
 /// A step of a restore that needs room for files of its own.
@@ -390,10 +388,23 @@ impl ServerConfig {
 
     /// How WAL and backups are encrypted.
     pub fn encryption(&self) -> Option<Encryption<'_>> {
-        (self.value(key!("encryption")) != &Value::Null).then(|| Encryption {
-            key_id: self.text(key!("encryption_key_id")),
-            passphrase_command: self.text(key!("encryption_passphrase_command")),
-        })
+        (self.value(key!("encryption")) != &Value::Null)
+            .then(|| Encryption { key_id: self.text(key!("encryption_key_id")) })
+    }
+
+    /// Prints the passphrase of the private key. Without `encryption`, too, since that may have been on before.
+    pub fn encryption_passphrase_command(&self) -> Option<&str> {
+        self.text(key!("encryption_passphrase_command"))
+    }
+
+    /// How the tar files of backups are compressed.
+    pub fn backup_compression(&self) -> Option<&str> {
+        self.text(key!("backup_compression"))
+    }
+
+    /// Whether compressed backups stay tar files.
+    pub fn backup_compression_format(&self) -> Option<&str> {
+        self.text(key!("backup_compression_format"))
     }
 }
 

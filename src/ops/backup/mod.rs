@@ -16,7 +16,7 @@ mod settle;
 
 use std::time::Duration;
 
-use super::{CopySettings, Error, Server, check, generate_manifest};
+use super::{CopySettings, Error, Server, backup_archives, check, generate_manifest};
 use crate::catalog::{BackupInfo, DirectoryForm};
 use crate::config::ReuseBackup;
 use crate::types::BackupStatus;
@@ -47,12 +47,20 @@ pub struct BackupOptions {
     pub copy: CopySettings,
 }
 
+/// A backup that was begun.
+pub struct Taken {
+    /// Its record as it is now, also when it failed.
+    pub record: BackupInfo,
+    /// What went wrong besides, such as that the record could not be written or that somebody asked us to stop.
+    pub outcome: Result<(), Error>,
+}
+
 /// Takes a backup of `server`.
 ///
 /// # Errors
 /// When the backup could not be begun. A backup that began and failed is in the catalogue with its reason, and its
 /// failure is told.
-pub fn run(server: &Server<'_>, options: &BackupOptions) -> Result<(), Error> {
+pub fn run(server: &Server<'_>, options: &BackupOptions) -> Result<Taken, Error> {
     server.refuse_unsupported()?;
     ensure_ready(server, options)?;
     server.ensure_directories()?;
@@ -61,23 +69,24 @@ pub fn run(server: &Server<'_>, options: &BackupOptions) -> Result<(), Error> {
         .lock_for_work(&layout.backup_lock())?
         .ok_or_else(|| Error::refused("Another backup process is running"))?;
     close_abandoned(server)?;
-    let (backup, recorded) = BackupRun::begin(server, options)?.run();
-    if options.manifest && backup.status != BackupStatus::Failed {
-        make_manifest(server, &backup);
+    let (mut record, recorded) = BackupRun::begin(server, options)?.run();
+    if options.manifest && record.status != BackupStatus::Failed {
+        make_manifest(server, &record);
     }
     drop(lock);
-    if backup.status == BackupStatus::Failed {
-        settle::run_scripts_after(server, &backup);
-        recorded?;
-        return Ok(server.context.cancel.check()?);
-    }
-    settle::settle(server, &backup, options)
+    let outcome = if record.status == BackupStatus::Failed {
+        settle::run_scripts_after(server, &record);
+        recorded.and_then(|()| Ok(server.context.cancel.check()?))
+    } else {
+        settle::settle(server, &mut record, options)
+    };
+    Ok(Taken { record, outcome })
 }
 
 /// Lists the files of a backup that has come to its end. Without the list it is a backup all the same.
 fn make_manifest(server: &Server<'_>, backup: &BackupInfo) {
     let form = DirectoryForm::Data;
-    match generate_manifest::make(&server.context, &server.layout(), backup, form) {
+    match generate_manifest::make(&server.context, &server.layout(), &backup_archives::codecs(server), backup, form) {
         Ok(()) => server.info(generate_manifest::made(backup.id.as_str(), server.name())),
         Err(error) => server.error(format!(
             "backup {} of server '{}' is whole, but has no manifest: {}\nMake it with: barman generate-manifest {} {}",

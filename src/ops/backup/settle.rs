@@ -17,8 +17,9 @@ use crate::wal;
 /// and `cron` completes the backup when it needs more.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Archives what has arrived until the backup has all its WAL, as long as that was asked for.
-pub fn settle(server: &Server<'_>, backup: &BackupInfo, options: &BackupOptions) -> Result<(), Error> {
+/// Archives what has arrived until the backup has all its WAL, as long as that was asked for; its status is then the
+/// one that is recorded.
+pub fn settle(server: &Server<'_>, backup: &mut BackupInfo, options: &BackupOptions) -> Result<(), Error> {
     // Scripts get what was asked for: with `--wait` the backup with all its WAL, otherwise the files.
     if !options.wait {
         run_scripts_after(server, backup);
@@ -27,11 +28,11 @@ pub fn settle(server: &Server<'_>, backup: &BackupInfo, options: &BackupOptions)
     if options.wait {
         run_scripts_after(server, backup);
     }
-    let status = completed?;
+    backup.status = completed?;
     if server.catalog()?.previous_available(&backup.id)?.is_none() {
         drop_wal_before(server, backup)?;
     }
-    if status == BackupStatus::WaitingForWals {
+    if backup.status == BackupStatus::WaitingForWals {
         server.warning(
             "IMPORTANT: this backup is classified as WAITING_FOR_WALS, meaning that Barman has not received yet all \
              the required WAL files for the backup consistency.\n\

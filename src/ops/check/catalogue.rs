@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::Rows;
+use super::{Rows, encryption};
 use crate::catalog::BackupInfo;
 use crate::ops::{Error, Server, compression, wal_use};
 use crate::types::{BackupStatus, ByteSize, HumanDuration, WalName};
@@ -35,6 +35,7 @@ pub fn check_backups(server: &Server<'_>, rows: &mut Rows) -> Result<(), Error> 
     let latest = loaded.backups.iter().rev().find(|backup| backup.is_available()).copied();
     check_age(server, latest, rows);
     check_size(server, latest, rows);
+    encryption::check(server, rows);
     if let Err(error) = check_wal_after(server, latest, rows) {
         rows.fail("wal size", error.with_causes());
     }

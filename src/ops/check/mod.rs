@@ -5,6 +5,7 @@
 
 mod archiving;
 mod catalogue;
+mod encryption;
 mod postgres;
 mod reach;
 
@@ -129,8 +130,13 @@ impl Rows {
     /// A failed check whose row has no hint, whatever the reason.
     fn fail_bare(&mut self, label: &'static str, reason: &str) {
         self.fail(label, "");
+        self.explain(reason.to_owned());
+    }
+
+    /// Why the last check failed, beyond what its row tells.
+    fn explain(&mut self, reason: String) {
         if let Some(check) = self.checks.last_mut() {
-            check.reason = Some(reason.to_owned());
+            check.reason = Some(reason);
         }
     }
 
@@ -157,7 +163,7 @@ impl Rows {
 }
 
 /// What may be wrong while a backup is taken all the same: it would help, or does not matter to it.
-const TOLERATED_BY_BACKUP: [&str; 11] = [
+const TOLERATED_BY_BACKUP: [&str; 12] = [
     "empty incoming directory",
     "incoming WALs directory",
     "empty streaming directory",
@@ -165,6 +171,7 @@ const TOLERATED_BY_BACKUP: [&str; 11] = [
     "PostgreSQL server is standby",
     "backup maximum age",
     "backup minimum size",
+    "decryption",
     "wal maximum age",
     "failed backups",
     "minimum redundancy requirements",

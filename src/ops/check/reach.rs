@@ -26,6 +26,10 @@ pub fn check_access(server: &Server<'_>, rows: &mut Rows) -> Result<Access, Erro
         true => (server.primary_ssh(), server.config.primary_ssh_command(), "Barman primary node"),
         false => (server.ssh(), server.config.ssh_command(), "PostgreSQL server"),
     };
+    // The row 'configuration' says that there is no way to it.
+    if command.is_none() {
+        return Ok(Access::Fails);
+    }
     let tested = ssh.and_then(|ssh| Ok(ssh.test(&server.context)?));
     let test = match tested {
         Ok(test) => test,

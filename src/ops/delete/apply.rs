@@ -73,7 +73,15 @@ fn plan_wal_removal(
             standalone.insert(other.id.clone());
         }
     }
-    let histories = load_histories(archive, &backups)?;
+    let mut obstacles: Vec<Error> = errors.into_iter().map(Error::from).collect();
+    let histories = load_histories(archive, &backups).or_else(|error| match error {
+        // On a host without the private key, which archives all the same.
+        Error::Wal(closed) if closed.is_closed() => {
+            obstacles.push(closed.into());
+            Ok(BTreeMap::new())
+        }
+        other => Err(other),
+    })?;
     let situation = Situation {
         backups: &backups,
         standalone: &standalone,
@@ -82,14 +90,15 @@ fn plan_wal_removal(
         asker,
     };
     let removal = WalRemoval::plan(info, &situation);
-    if errors.is_empty() || removal.is_none() {
+    if obstacles.is_empty() || removal.is_none() {
         return Ok(removal);
     }
-    for error in errors {
-        tell(context, &error.into());
+    for error in &obstacles {
+        tell(context, error);
     }
     context.events.warning(&format!(
-        "No WAL file of server {} is removed: a backup that cannot be read may need it",
+        "No WAL file of server {} is removed: a backup that cannot be read, or one on the way to a timeline whose \
+         history cannot be read, may need it",
         catalog.layout().server
     ));
     Ok(None)

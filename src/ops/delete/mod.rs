@@ -108,7 +108,7 @@ pub fn delete_tree(
             return Ok(false);
         }
     };
-    if order.len() > 1 {
+    if order.len() > 1 && asker == Asker::Person {
         context.events.warning(&format!(
             "Backup {id} has incremental backups which depend on it. Deleting all backups in the tree"
         ));

@@ -191,6 +191,18 @@ fn a_failure_before_anything_is_changed_leaves_the_backup_as_it_was() {
 }
 
 #[test]
+fn a_history_that_cannot_be_decrypted_here_keeps_wal_and_not_backups() {
+    let server = Server::new();
+    let mut catalog = server.catalog();
+    let last = catalog.find(&id(2)).unwrap().unwrap().clone();
+    catalog.save(BackupInfo { begin_wal: "000000020000000000000007".parse().ok(), ..last }).unwrap();
+    real::write(server.path("main/wals/00000002.history"), b"\x85\x01\x0c\x03 a message of gpg").unwrap();
+    server.delete(IDS[0]).unwrap();
+    assert_eq!(server.ids(), IDS[1..]);
+    assert_eq!(server.segments(), ((1..10).collect(), (1..10).collect()));
+}
+
+#[test]
 fn a_script_that_keeps_the_first_wal_file_leaves_the_backup_as_it_was() {
     let server = Server::new();
     for (script, status, begun) in [

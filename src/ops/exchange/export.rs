@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::archive_name::ArchiveName;
 use super::pack::{Contents, pack};
-use crate::catalog::{BackupInfo, Catalog, Identity};
+use crate::catalog::{BackupInfo, Catalog, Identity, copy_of_record};
 use crate::codec::{Compression, Format};
 use crate::ops::{Error, Server};
 use crate::sys::fs::Metadata;
@@ -42,7 +42,6 @@ pub fn export(
     let mut catalog = server.catalog()?;
     let id = catalog.resolve(text)?.id.clone();
     refuse_object_stores(server, "export")?;
-    ensure_directory(server, &options.directory)?;
     let lock = server.lock_for_work(&catalog.layout().backup_id_lock(&id))?;
     let _lock = lock.ok_or_else(|| {
         Error::refused(format!(
@@ -53,6 +52,7 @@ pub fn export(
     catalog.refresh()?;
     let info = catalog.resolve(id.as_str())?;
     ensure_exportable(server, info, text)?;
+    ensure_directory(server, &options.directory)?;
     let identity = require_identity(&catalog)?;
     let directory = options.directory.display();
     server.info(format!("Exporting backup '{text}' from server '{}' to '{directory}'", server.name()));
@@ -62,6 +62,7 @@ pub fn export(
         info,
         barman: barman()?,
         base_dir: catalog.layout().base_dir(&id),
+        left_out: copy_of_record(&server.context.files, catalog.layout(), &id)?,
         wal: find_required_wal(&archive, info)?,
         archive: &archive,
     };

@@ -24,6 +24,8 @@ pub(super) struct Contents<'a> {
     /// Which program exports, and where.
     pub barman: Value,
     pub base_dir: PathBuf,
+    /// A file in there that is none of the backup's.
+    pub left_out: Option<PathBuf>,
     /// The lines of the WAL that the backup needs, ascending.
     pub wal: Vec<XlogDbEntry>,
     pub archive: &'a Archive,
@@ -47,7 +49,13 @@ pub(super) fn pack(
             Sink::Encoded(Box::new(encoder))
         }
     };
-    let mut packer = Packer { context, tar: tar::Builder::new(sink), target: path, bytes: 0 };
+    let mut packer = Packer {
+        context,
+        tar: tar::Builder::new(sink),
+        target: path,
+        left_out: contents.left_out.as_deref(),
+        bytes: 0,
+    };
     packer.all(contents)?;
     let sink = packer.tar.into_inner().at("write", path)?;
     let out = match sink {
@@ -61,6 +69,7 @@ struct Packer<'a, W: Write> {
     context: &'a Context,
     tar: tar::Builder<W>,
     target: &'a Path,
+    left_out: Option<&'a Path>,
     bytes: u64,
 }
 
@@ -100,6 +109,9 @@ impl<W: Write> Packer<'_, W> {
         entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         for (entry, kind) in entries {
             let (path, name) = (dir.join(&entry), name.join(&entry));
+            if Some(path.as_path()) == self.left_out {
+                continue;
+            }
             if kind.is_dir() {
                 self.directory(&path, &name)?;
             } else if kind.is_symlink() {

@@ -172,6 +172,18 @@ fn archive_of(site: &Site, members: &[Made<'_>]) -> PathBuf {
 }
 
 #[test]
+fn the_copy_of_the_record_does_not_travel() {
+    let site = Site::with_backup();
+    assert!(site.path(&format!("main/base/{ID}/backup.info")).exists());
+    let mut archive = tar::Archive::new(fs::File::open(site.export().unwrap()).unwrap());
+    let path = |entry: tar::Entry<'_, fs::File>| entry.path().unwrap().to_str().unwrap().to_owned();
+    let names: Vec<String> = archive.entries().unwrap().map(|entry| path(entry.unwrap())).collect();
+    let records: Vec<&String> = names.iter().filter(|name| name.ends_with("backup.info")).collect();
+    assert_eq!(records, ["backup.info"], "{names:?}");
+    assert!(names.contains(&"backup/data/PG_VERSION".to_owned()));
+}
+
+#[test]
 fn an_exported_backup_is_taken_in_once_and_kept() {
     let (from, to) = (Site::with_backup(), Site::new());
     let archive = from.export().unwrap();

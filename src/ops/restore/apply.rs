@@ -2,22 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-use super::archived::{self, Delivery};
+use super::archived::{self, Transport};
 use super::configuration::{self, Edited, Outcome};
+use super::delivery::{self, Delivery, FetchCommand};
+use super::delta::RESTORED_RECORD;
 use super::host::{Change, Host, NewFile, Place};
+use super::places::Start;
 use super::plan::RestorePlan;
+use super::recovery_conf;
 use super::request::Chosen;
 use super::scratch::Scratch;
 use super::source::{Source, Trees};
 use crate::catalog::{BackupArchive, Part};
-use crate::ops::{CopySettings, Error, Server};
+use crate::ops::{CopySettings, Error, Server, get_wal};
 use crate::transfer::smart_copy::{CopyItem, SmartCopy};
 use crate::transfer::{Endpoint, Filters};
+use crate::types::{Timestamp, WalName, WalSegment, timestamp_text};
 
 /// The file that tells an unfinished restore from a stranger's directory.
 pub const INCOMPLETE_MARK: &str = ".barman-restore-incomplete";
-/// Where WAL waits for a recovery that is steered; PostgreSQL fetches it from there.
-pub const WAL_DIRECTORY: &str = "barman_wal";
 /// The file without which PostgreSQL does not start.
 pub const CONTROL_FILE: &str = "global/pg_control";
 
@@ -30,18 +33,29 @@ pub fn apply(
 ) -> Result<Outcome, Error> {
     let restore = Restore { server, host, plan, destination: &plan.chosen.destination, copy };
     restore.claim_destination()?;
+    if let Some(horizon) = restore.safe_horizon() {
+        server.info(format!("Using safe horizon time for smart rsync copy: {}", timestamp_text(horizon)));
+    }
     server.info("Copying the base backup.");
     let kept = restore.bring_data()?;
     restore.link_tablespaces()?;
-    server.info("Copying required WAL segments.");
     restore.provide_wal()?;
     if plan.recovery.is_some() {
         server.info("Generating recovery configuration");
+        tell_custom_command(server, &plan.delivery);
     }
     server.info("Identify dangerous settings in destination directory.");
     let outcome = restore.write_configuration(kept.data())?;
     restore.finish(kept.data())?;
     Ok(outcome)
+}
+
+/// What was typed is not checked: the DBA sees what PostgreSQL will run.
+fn tell_custom_command(server: &Server<'_>, delivery: &Delivery) {
+    if let Delivery::Fetched(FetchCommand { command, is_custom: true, .. }) = delivery {
+        let setting = recovery_conf::quote(command);
+        server.info(format!("Custom restore command override: restore_command = {setting}"));
+    }
 }
 
 struct Restore<'a> {
@@ -76,10 +90,22 @@ impl Restore<'_> {
         self.host.change(&directories)?;
         let mark = self.destination.join(INCOMPLETE_MARK);
         self.host.replace(&mark, self.plan.chosen.mark().as_bytes(), 0o600)?;
-        // An attempt before this one may have come as far as that.
-        let control = self.destination.join(CONTROL_FILE);
-        let is_new = !self.plan.places.is_repetition;
-        if is_new { Ok(()) } else { self.host.change(&[Change::Remove(control)]) }
+        if self.plan.places.start == Start::Nothing {
+            return Ok(());
+        }
+        // From here on the files are neither those of before nor those of the backup.
+        let of_before =
+            [CONTROL_FILE, RESTORED_RECORD].map(|name| Change::Remove(self.destination.join(name)));
+        self.host.change(&of_before)?;
+        // Old WAL would be replayed. A link may lead to it, behind which newer rsyncs remove nothing.
+        self.host.change(&[Change::Empty(delivery::own_directory(self.destination, self.plan.version))])
+    }
+
+    fn safe_horizon(&self) -> Option<Timestamp> {
+        match self.plan.places.start {
+            Start::Files { safe_horizon } => safe_horizon,
+            Start::Nothing | Start::Repetition => None,
+        }
     }
 
     /// Brings all but `pg_control`, without which PostgreSQL does not start.
@@ -100,14 +126,14 @@ impl Restore<'_> {
             return Ok(Kept::Scratch { data: trees.data, _scratch: scratch });
         }
         let aside = scratch.dir().to_owned();
-        let deliveries: Vec<Delivery<'_>> =
-            archives.iter().filter_map(|archive| self.delivery_of(archive)).collect();
-        archived::deliver(self.server, self.host, &deliveries, &aside, self.copy)?;
+        let transports: Vec<Transport<'_>> =
+            archives.iter().filter_map(|archive| self.transport_of(archive)).collect();
+        archived::deliver(self.server, self.host, &transports, &aside, self.copy)?;
         Ok(Kept::Scratch { data: aside, _scratch: scratch })
     }
 
     /// Where the files of an archive go.
-    fn delivery_of<'a>(&'a self, archive: &'a BackupArchive) -> Option<Delivery<'a>> {
+    fn transport_of<'a>(&'a self, archive: &'a BackupArchive) -> Option<Transport<'a>> {
         let Chosen { backup, tablespace_locations, .. } = &self.plan.chosen;
         let (place, bandwidth_limit) = match archive.part {
             Part::Data => (self.destination, self.copy.bandwidth_limit),
@@ -117,7 +143,7 @@ impl Restore<'_> {
                 (tablespace_locations[at].as_path(), limit)
             }
         };
-        Some(Delivery { archive, place, bandwidth_limit })
+        Some(Transport { archive, place, bandwidth_limit })
     }
 
     fn copy_trees(&self, trees: &Trees) -> Result<(), Error> {
@@ -126,6 +152,7 @@ impl Restore<'_> {
         let places =
             trees.tablespaces.iter().zip(&backup.tablespaces).zip(&self.plan.chosen.tablespace_locations);
         let tablespaces = places.map(|((source, tablespace), location)| CopyItem {
+            filters: Filters::restore_of_tablespace(self.plan.version),
             bandwidth_limit: settings.limit_of_tablespace(&tablespace.name),
             ..CopyItem::tree(&tablespace.name, source, location)
         });
@@ -141,6 +168,7 @@ impl Restore<'_> {
         let copy = SmartCopy {
             items,
             is_source_still: true,
+            safe_horizon: self.safe_horizon(),
             ..settings.copy(Endpoint::Local, self.host.endpoint(), self.server.config)
         };
         copy.run(&self.server.context)?;
@@ -152,9 +180,9 @@ impl Restore<'_> {
         let links =
             self.plan.chosen.backup.tablespaces.iter().map(|known| format!("pg_tblspc/{}", known.oid).into());
         let inside = self.plan.places.tablespaces_inside();
-        let ours = [CONTROL_FILE, INCOMPLETE_MARK].map(PathBuf::from);
+        let ours = [CONTROL_FILE, INCOMPLETE_MARK, RESTORED_RECORD].map(PathBuf::from);
         let left_alone = links.chain(inside.map(Path::to_owned)).chain(ours);
-        left_alone.fold(Filters::restore_of_pgdata(), Filters::protecting)
+        left_alone.fold(Filters::restore_of_pgdata(), Filters::protecting).sparing_logs()
     }
 
     /// Leaves the hidden files alone that were in the destination and are not the backup's: they do not keep a
@@ -188,39 +216,75 @@ impl Restore<'_> {
         Ok(())
     }
 
-    fn wal_directory(&self) -> PathBuf {
-        let own = if self.plan.version.at_least(10) { "pg_wal" } else { "pg_xlog" };
-        self.destination.join(if self.plan.recovery.is_some() { WAL_DIRECTORY } else { own })
-    }
-
     /// Puts the WAL where PostgreSQL will look for it, decoded.
     fn provide_wal(&self) -> Result<(), Error> {
-        let (directory, names) = (self.wal_directory(), &self.plan.wal.files);
+        let own = delivery::own_directory(self.destination, self.plan.version);
+        let directory = match &self.plan.delivery {
+            Delivery::InPlace(directory) | Delivery::Aside(directory) => directory,
+            Delivery::Fetched(_) => &own,
+        };
         let status = directory.join("archive_status");
         self.host.change(&[Change::Directory(directory.clone()), Change::Directory(status)])?;
-        let (archive, size) = (self.server.archive(), self.plan.chosen.backup.xlog_segment_size);
-        self.host.write(&directory, names.len(), &|number| {
-            let name = names[number];
-            let content = Box::new(archive.read(name)?.expecting(name, size));
-            Ok(NewFile { name: name.to_string(), mode: 0o600, content, origin: archive.path_of(name) })
-        })?;
-        tracing::info!("Provided {} WAL files", names.len());
-        if self.plan.recovery.is_none() {
+        if let Delivery::Fetched(_) = &self.plan.delivery {
+            return Ok(());
+        }
+        self.server.info("Copying required WAL segments.");
+        self.copy_wal(directory)?;
+        if let Some(segment) = self.plan.partial {
+            self.server.info("Copying .partial WAL files.");
+            self.copy_partial(segment, directory)?;
+        }
+        if let Delivery::InPlace(_) = &self.plan.delivery {
             self.server.info("Generating archive status files");
-            self.host.write(&directory, names.len(), &|number| {
+            let names = &self.plan.wal.files;
+            self.host.write(directory, names.len(), &|number| {
                 Ok(NewFile::of(format!("archive_status/{}.done", names[number]), 0o600, Vec::new()))
             })?;
         }
         Ok(())
     }
 
+    fn copy_wal(&self, directory: &Path) -> Result<(), Error> {
+        let names = &self.plan.wal.files;
+        let (archive, size) = (self.server.archive(), self.plan.chosen.backup.xlog_segment_size);
+        self.host.write(directory, names.len(), &|number| {
+            let name = names[number];
+            let content = Box::new(archive.read(name)?.expecting(name, size));
+            Ok(NewFile { name: name.to_string(), mode: 0o600, content, origin: archive.path_of(name) })
+        })?;
+        tracing::info!("Provided {} WAL files", names.len());
+        Ok(())
+    }
+
+    /// Puts what has arrived of a segment under its name. It is not marked as archived: if the server goes on with it,
+    /// it has to be.
+    fn copy_partial(&self, segment: WalSegment, directory: &Path) -> Result<(), Error> {
+        let archive = self.server.archive();
+        self.host.write(directory, 1, &|_| {
+            let found = get_wal::outlet(self.server, &archive)?.find(WalName::Segment(segment), true)?;
+            let found = found.ok_or_else(|| {
+                Error::refused(format!(
+                    "the unfinished WAL segment {segment} has gone from server '{}' meanwhile; restore again",
+                    self.server.name()
+                ))
+            })?;
+            let origin = found.path().to_owned();
+            Ok(NewFile {
+                name: segment.to_string(),
+                mode: 0o600,
+                content: Box::new(found.content()?),
+                origin,
+            })
+        })
+    }
+
     /// Writes the configuration and the record of the backup, and moves the manifest, which no longer fits a changed
     /// directory, away.
     fn write_configuration(&self, data: &Path) -> Result<Outcome, Error> {
-        let (files, backup) = (&self.server.context.files, &self.plan.chosen.backup);
-        let (edited, outcome) = configuration::edit(files, data, self.plan, &self.wal_directory())?;
+        let backup = &self.plan.chosen.backup;
+        let (edited, outcome) = configuration::edit(self.server, data, self.plan)?;
         self.host.write(self.destination, edited.len() + 1, &|number| {
-            let record = || NewFile::of(".barman-recover.info", 0o600, backup.to_text().into_bytes());
+            let record = || NewFile::of(RESTORED_RECORD, 0o600, backup.to_text().into_bytes());
             Ok(edited.get(number).map_or_else(record, Edited::to_new_file))
         })?;
         let manifest = self.destination.join("backup_manifest");

@@ -10,7 +10,7 @@ use super::parallel;
 use super::scratch::Scratch;
 use super::source::Trees;
 use crate::catalog::{BackupArchive, BackupInfo, Part};
-use crate::codec::{Member, MemberKind};
+use crate::codec::{Codecs, Member, MemberKind};
 use crate::ops::{CopySettings, Error, Server, backup_archives};
 use crate::sys::fs::{self, PathContext, parent};
 use crate::sys::{Context, Progress};
@@ -43,7 +43,7 @@ pub fn stage(
 }
 
 /// What is unpacked where the files are wanted.
-pub struct Delivery<'a> {
+pub struct Transport<'a> {
     /// The archive.
     pub archive: &'a BackupArchive,
     /// The directory for it.
@@ -57,22 +57,22 @@ pub struct Delivery<'a> {
 pub fn deliver(
     server: &Server<'_>,
     host: &dyn Host,
-    deliveries: &[Delivery<'_>],
+    transports: &[Transport<'_>],
     aside: &Path,
     settings: &CopySettings,
 ) -> Result<(), Error> {
-    let archives = deliveries.iter().map(|delivery| delivery.archive);
+    let archives = transports.iter().map(|transport| transport.archive);
     let unpacking = Unpacking::new(server, archives, Some(aside));
-    parallel::each(deliveries.len(), settings.jobs, |number| {
-        let delivery = &deliveries[number];
-        host.unpack(delivery.place, delivery.bandwidth_limit, &|take| {
-            unpacking.members(delivery.archive, take)
+    parallel::each(transports.len(), settings.jobs, |number| {
+        let transport = &transports[number];
+        host.unpack(transport.place, transport.bandwidth_limit, &|take| {
+            unpacking.members(transport.archive, take)
         })
     })?;
     if server.context.files.exists(&aside.join(CONTROL_FILE))? {
         return Ok(());
     }
-    let data = deliveries.first().map(|delivery| delivery.archive.path.display().to_string());
+    let data = transports.first().map(|transport| transport.archive.path.display().to_string());
     Err(Error::refused(format!(
         "the archive '{}' has no '{CONTROL_FILE}', without which PostgreSQL does not start; restore another backup",
         data.unwrap_or_default()
@@ -82,6 +82,7 @@ pub fn deliver(
 /// The members of archives on their way to where they are wanted.
 struct Unpacking<'a> {
     context: &'a Context,
+    codecs: Codecs,
     /// Where files are kept that do not arrive in the end as they are; without it, all pass.
     aside: Option<&'a Path>,
     left_out: Filters,
@@ -99,6 +100,7 @@ impl<'a> Unpacking<'a> {
         let tablespaces = archives.filter(|archive| archive.part != Part::Data);
         Self {
             context: &server.context,
+            codecs: backup_archives::codecs(server),
             aside,
             left_out: Filters::restore_of_pgdata(),
             tablespaces: tablespaces.map(|archive| archive.part.place()).collect(),
@@ -108,7 +110,7 @@ impl<'a> Unpacking<'a> {
 
     /// Gives `take` what of `archive` is restored.
     fn members(&self, archive: &BackupArchive, take: &mut host::TakeMember<'_, Error>) -> Result<(), Error> {
-        backup_archives::for_each(self.context, archive, |member| {
+        backup_archives::for_each(&self.context.files, &self.codecs, archive, |member| {
             if archive.part == Part::Data && self.is_left_out(&member.name) {
                 return Ok(());
             }

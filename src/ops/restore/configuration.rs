@@ -3,21 +3,18 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::configuration_files::{self, ConfigurationFile};
+use super::configuration_files::{self, ConfigurationFile, ConfigurationFiles};
 use super::host::NewFile;
-use super::plan::RestorePlan;
-use super::recovery_conf::{self, RecoverySettings};
+use super::plan::{Recovery, RestorePlan};
+use super::recovery_conf;
 use super::settings::Setting;
-use crate::ops::Error;
+use crate::ops::{Error, Server};
 use crate::sys::Files;
 use crate::view::ConfigurationLine;
 
 /// What a data directory is expected to have.
 const CONFIGURATION_FILES: [&str; 4] =
     ["postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf"];
-
-/// The file for settings that a program makes.
-const AUTO_CONF: &str = "postgresql.auto.conf";
 
 /// What the DBA must know about the configuration.
 #[derive(Debug, Default)]
@@ -46,29 +43,39 @@ impl Edited {
 }
 
 /// Makes the configuration of a restore out of the files in `data`, the data directory of the backup: the files to
-/// be written, and what there is to say of them. `wal_dir` is where the WAL of a recovery waits.
-pub fn edit(
-    files: &Files,
-    data: &Path,
-    plan: &RestorePlan,
-    wal_dir: &Path,
-) -> Result<(Vec<Edited>, Outcome), Error> {
-    let (mut edited, outcome) = neutralise(files, data, &plan.chosen.destination)?;
-    add_recovery_settings(&mut edited, plan, wal_dir);
+/// be written, and what there is to say of them.
+pub fn edit(server: &Server<'_>, data: &Path, plan: &RestorePlan) -> Result<(Vec<Edited>, Outcome), Error> {
+    let files = &server.context.files;
+    let found = configuration_files::read(files, data, &plan.chosen.destination)?;
+    if let Some(recovery) = plan.recovery.as_ref().filter(|_| plan.version.at_least(12))
+        && !found.reads(Path::new(&recovery.settings_file))
+    {
+        server.warning(format!(
+            "PostgreSQL will not read '{name}' (--recovery-conf-filename): no configuration file of the backup includes \
+             it. Add \"include '{name}'\" to the restored postgresql.conf before you start it",
+            name = recovery.settings_file
+        ));
+    }
+    let (mut edited, outcome) = neutralise(files, data, found)?;
+    if let Some(recovery) = &plan.recovery {
+        add_recovery_settings(files, data, &mut edited, (recovery, plan))?;
+    }
     Ok((edited, outcome))
 }
 
 /// Each file without the settings that would do harm, and beside it the one that the backup has.
-fn neutralise(files: &Files, data: &Path, destination: &Path) -> Result<(Vec<Edited>, Outcome), Error> {
+fn neutralise(
+    files: &Files,
+    data: &Path,
+    found: ConfigurationFiles,
+) -> Result<(Vec<Edited>, Outcome), Error> {
     let (mut edited, mut outcome) = (Vec::new(), Outcome::default());
     for name in CONFIGURATION_FILES {
         if !files.exists(&data.join(name))? {
             outcome.missing_files.push(name);
         }
     }
-    for ConfigurationFile { name, neutralised, is_main } in
-        configuration_files::read(files, data, destination)?
-    {
+    for ConfigurationFile { name, neutralised, is_main } in found.files {
         let path = data.join(&name);
         let Some(name) = name.to_str().map(str::to_owned) else {
             return Err(Error::refused(format!(
@@ -95,31 +102,37 @@ fn neutralise(files: &Files, data: &Path, destination: &Path) -> Result<(Vec<Edi
     Ok((edited, outcome))
 }
 
-fn add_recovery_settings(edited: &mut Vec<Edited>, plan: &RestorePlan, wal_dir: &Path) {
-    let Some(recovery) = &plan.recovery else { return };
-    let settings = RecoverySettings {
-        wal_dir,
-        target: recovery.target.as_ref(),
-        exclusive: recovery.exclusive,
-        timeline: recovery.timeline.clone(),
-        action: recovery.action,
-        standby: false,
-    };
-    let content = recovery_conf::render(&settings, plan.version).into_bytes();
+fn add_recovery_settings(
+    files: &Files,
+    data: &Path,
+    edited: &mut Vec<Edited>,
+    (recovery, plan): (&Recovery, &RestorePlan),
+) -> Result<(), Error> {
+    let settings = recovery_conf::render(recovery, &plan.delivery, plan.version).into_bytes();
     let secret = |name: &str, content| Edited { name: name.to_owned(), mode: 0o600, content };
+    let name = &recovery.settings_file;
     if !plan.version.at_least(12) {
-        edited.push(secret("recovery.conf", content));
-        return;
+        edited.push(secret(name, settings));
+        return Ok(());
     }
-    match edited.iter_mut().find(|file| file.name == AUTO_CONF) {
-        Some(auto_conf) => {
-            if !auto_conf.content.is_empty() && !auto_conf.content.ends_with(b"\n") {
-                auto_conf.content.push(b'\n');
-            }
-            auto_conf.content.extend(content);
-            auto_conf.mode = 0o600;
+    match edited.iter_mut().find(|file| &file.name == name) {
+        Some(file) => {
+            append_lines(&mut file.content, settings);
+            file.mode = 0o600;
         }
-        None => edited.push(secret(AUTO_CONF, content)),
+        None => {
+            let mut content = files.read_if_exists(&data.join(name))?.unwrap_or_default();
+            append_lines(&mut content, settings);
+            edited.push(secret(name, content));
+        }
     }
-    edited.push(secret("recovery.signal", Vec::new()));
+    edited.push(secret(if recovery.standby { "standby.signal" } else { "recovery.signal" }, Vec::new()));
+    Ok(())
+}
+
+fn append_lines(content: &mut Vec<u8>, lines: Vec<u8>) {
+    if !content.is_empty() && !content.ends_with(b"\n") {
+        content.push(b'\n');
+    }
+    content.extend(lines);
 }

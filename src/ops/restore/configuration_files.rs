@@ -21,16 +21,37 @@ pub struct ConfigurationFile {
     pub is_main: bool,
 }
 
+/// All of them.
+#[derive(Debug, Default)]
+pub struct ConfigurationFiles {
+    /// Those that are there, in the order in which PostgreSQL comes to them.
+    pub files: Vec<ConfigurationFile>,
+    /// The names in the data directory of the files that they include, there or not.
+    included_files: BTreeSet<PathBuf>,
+    /// The same of directories.
+    included_dirs: BTreeSet<PathBuf>,
+}
+
+impl ConfigurationFiles {
+    /// Whether PostgreSQL will read the file `name` of the data directory, once it is there.
+    pub fn reads(&self, name: &Path) -> bool {
+        let is_main = MAIN_FILES.iter().any(|main| name == Path::new(main));
+        let is_conf = name.extension().is_some_and(|extension| extension == "conf");
+        let is_in_included_dir = name.parent().is_some_and(|dir| self.included_dirs.contains(dir));
+        is_main || self.included_files.contains(name) || is_conf && is_in_included_dir
+    }
+}
+
 /// Reads the files of `data`, which is or becomes the data directory `destination`, in the order in which PostgreSQL
 /// comes to them. Files elsewhere are left out: they are not part of the backup.
-pub fn read(files: &Files, data: &Path, destination: &Path) -> Result<Vec<ConfigurationFile>, Error> {
+pub fn read(files: &Files, data: &Path, destination: &Path) -> Result<ConfigurationFiles, Error> {
     let mut reading = Reading {
         files,
         data,
         real: files.real_path(data),
         destination,
         seen: BTreeSet::new(),
-        found: Vec::new(),
+        found: ConfigurationFiles::default(),
     };
     for name in MAIN_FILES {
         reading.take(Path::new(name))?;
@@ -45,7 +66,7 @@ struct Reading<'a> {
     destination: &'a Path,
     /// A file that includes itself is an error for PostgreSQL, and no reason for us to hang.
     seen: BTreeSet<PathBuf>,
-    found: Vec<ConfigurationFile>,
+    found: ConfigurationFiles,
 }
 
 impl Reading<'_> {
@@ -60,7 +81,7 @@ impl Reading<'_> {
         let neutralised = neutralise(&content);
         let includes = neutralised.includes.clone();
         let is_main = MAIN_FILES.iter().any(|main| name == Path::new(main));
-        self.found.push(ConfigurationFile { name: name.to_owned(), neutralised, is_main });
+        self.found.files.push(ConfigurationFile { name: name.to_owned(), neutralised, is_main });
         for include in includes {
             self.include(name, &include)?;
         }
@@ -71,8 +92,12 @@ impl Reading<'_> {
         let (Include::File(path) | Include::Directory(path)) = include;
         let Some(name) = self.name_of(by, Path::new(path)) else { return Ok(()) };
         match include {
-            Include::File(_) => self.take(&name),
+            Include::File(_) => {
+                self.found.included_files.insert(name.clone());
+                self.take(&name)
+            }
             Include::Directory(_) => {
+                self.found.included_dirs.insert(name.clone());
                 for entry in self.files.list_if_exists(&self.data.join(&name))? {
                     let file = entry.name.as_encoded_bytes();
                     if file.ends_with(b".conf") && !file.starts_with(b".") {
@@ -129,7 +154,11 @@ mod tests {
         put("conf.d/a.conf.origin", "");
         put("d.conf", "include 'conf.d/a.conf'");
         put("own.conf", "");
-        let found = read(&Files::default(), &data, Path::new("/old/place")).unwrap();
+        let read = read(&Files::default(), &data, Path::new("/old/place")).unwrap();
+        let reads = |name: &str| read.reads(Path::new(name));
+        assert!(reads("postgresql.auto.conf") && reads("lacks.conf") && reads("conf.d/new.conf"));
+        assert!(!reads("other.conf") && !reads("conf.d/new") && !reads("conf.d/deeper/new.conf"));
+        let found = read.files;
         let names: Vec<&str> = found.iter().map(|file| file.name.to_str().unwrap()).collect();
         let expected = [
             "postgresql.conf",

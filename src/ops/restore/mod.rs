@@ -2,13 +2,17 @@
 //!
 //! The plan decides everything first and says it: backup, timeline, WAL needed and present, room needed and free,
 //! tablespaces, recovery settings. Only then is a byte written: directories, data, tablespaces and their links,
-//! WAL, configuration, and `pg_control` as the very last. A restore that stops half-way leaves a directory that
-//! PostgreSQL refuses to start on, and a mark by which the same restore may be repeated.
+//! WAL, configuration, and `pg_control` as the very last. What a backup has in archives is unpacked on its way. A
+//! restore that stops half-way leaves a directory that PostgreSQL refuses to start on, and a mark by which the same
+//! restore may be repeated.
 
 mod apply;
 mod archived;
+mod auto;
 mod configuration;
 mod configuration_files;
+mod delivery;
+mod delta;
 mod host;
 mod parallel;
 mod places;
@@ -21,21 +25,20 @@ mod scripts;
 mod separation;
 mod settings;
 mod source;
+mod target;
 #[cfg(test)]
 mod tests;
+mod timelines;
 mod wal_plan;
 
-use chrono::TimeDelta;
-
 use super::hooks::Scripts;
-use super::without_effect::{self, Task};
 use super::{Error, Server, archive_wal};
 use crate::config::HookEvent;
 use crate::sys::Lock;
-use crate::types::{BackupId, HumanDuration};
+use crate::types::BackupId;
 use crate::view::Restored;
 
-pub use request::{RestoreRequest, TypedTarget};
+pub use request::{RestoreRequest, TypedTarget, WalOptions};
 pub use source::TypedStaging;
 
 use host::Host;
@@ -48,28 +51,28 @@ pub fn run(server: &Server<'_>, request: &RestoreRequest) -> Result<Restored, Er
     let id = request::resolve(server, request)?;
     let _lock = keep_from_deletion(server, &id)?;
     let chosen = request::choose(server, &*host, request, &id)?;
-    without_effect::warn(server, Task::Restore);
     // WAL that is still queued may be what the target needs.
     archive_wal::run_before_restore(server)?;
-    let places = places::find_fit(server, &*host, &chosen)?;
+    let places = places::find_fit(server, &*host, &chosen, request.delta)?;
     announce(server, &*host, &chosen);
-    let mut plan = plan::plan(server, chosen, places, request)?;
+    let mut plan = plan::plan(server, &*host, chosen, places, request)?;
     room::ensure(server, &*host, &plan)?;
     let backup = plan.chosen.backup.clone();
     let outcome = scripts::around(server, request, &backup, || {
         // A script may have put files there, which are not ours to remove.
         if Scripts::of(server).watch(HookEvent::Recovery) {
-            plan.places = places::find_fit(server, &*host, &plan.chosen)?;
+            plan.places = places::find_fit(server, &*host, &plan.chosen, request.delta)?;
         }
         apply::apply(server, &*host, &plan, &request.copy)
     })?;
-    let elapsed: TimeDelta = server.context.clock.now() - started;
+    let settings = plan.recovery.as_ref().map(|recovery| recovery.settings_file.clone());
     Ok(Restored {
         changes: outcome.changes,
         dangers: outcome.dangers,
         missing_files: outcome.missing_files,
+        fetches_by: settings.filter(|_| request.wal.get_wal),
         start_time: started,
-        elapsed: HumanDuration::from(elapsed),
+        elapsed: server.context.clock.now() - started,
     })
 }
 

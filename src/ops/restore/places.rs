@@ -3,18 +3,34 @@
 use std::path::Path;
 
 use super::apply::{CONTROL_FILE, INCOMPLETE_MARK};
+use super::delta;
 use super::host::{Host, Place, Survey};
 use super::request::Chosen;
 use super::separation;
 use crate::ops::{Error, Server};
+use crate::types::Timestamp;
 
 /// The places that a restore writes to, found fit.
 #[derive(Debug)]
 pub struct Places {
-    /// What there is now: the data directory, then the tablespaces in the order of the backup's list.
+    /// What there is now, in the order of [`Chosen::places`].
     pub all: Vec<Place>,
-    /// Whether an attempt at the same restore left off there.
-    pub is_repetition: bool,
+    /// What the restore starts from.
+    pub start: Start,
+}
+
+/// What a restore finds in its places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Nothing that counts.
+    Nothing,
+    /// What an attempt at the same restore has left.
+    Repetition,
+    /// Files of the cluster, which are kept as far as they are the backup's.
+    Files {
+        /// Files that were changed before are told apart by size and time; without it all are compared.
+        safe_horizon: Option<Timestamp>,
+    },
 }
 
 impl Places {
@@ -27,8 +43,8 @@ impl Places {
 }
 
 /// Looks at the places and refuses those that cannot be written, or hold something else than an unfinished restore
-/// of the same backup.
-pub fn find_fit(server: &Server<'_>, host: &dyn Host, chosen: &Chosen) -> Result<Places, Error> {
+/// of the same backup or, with `delta`, the files of its cluster.
+pub fn find_fit(server: &Server<'_>, host: &dyn Host, chosen: &Chosen, delta: bool) -> Result<Places, Error> {
     let survey = host.survey(&chosen.places().collect::<Vec<_>>())?;
     refuse_missing_programs(host, &survey)?;
     for place in &survey.places {
@@ -36,11 +52,29 @@ pub fn find_fit(server: &Server<'_>, host: &dyn Host, chosen: &Chosen) -> Result
     }
     let all = survey.places;
     separation::ensure(server, chosen, &all)?;
-    let is_repetition = is_unfinished_restore(server, host, chosen, &all)?;
-    if !is_repetition {
-        refuse_occupied(chosen, &all)?;
+    let start = find_start(server, host, chosen, &all, delta)?;
+    Ok(Places { all, start })
+}
+
+fn find_start(
+    server: &Server<'_>,
+    host: &dyn Host,
+    chosen: &Chosen,
+    places: &[Place],
+    delta: bool,
+) -> Result<Start, Error> {
+    if is_unfinished_restore(server, host, chosen, places)? {
+        return Ok(Start::Repetition);
     }
-    Ok(Places { all, is_repetition })
+    let trees = &places[..places.len().min(1 + chosen.backup.tablespaces.len())];
+    if delta && trees.iter().any(|place| place.is_occupied) {
+        refuse_occupied_wal_directory(chosen, places)?;
+        delta::ensure(host, chosen, places)?;
+        return Ok(Start::Files { safe_horizon: delta::safe_horizon(host, chosen)? });
+    }
+    refuse_occupied(chosen, places)?;
+    refuse_occupied_wal_directory(chosen, places)?;
+    Ok(Start::Nothing)
 }
 
 /// Behind a path: the host that it is of, unless it is this one.
@@ -97,6 +131,20 @@ fn refuse_occupied(chosen: &Chosen, places: &[Place]) -> Result<(), Error> {
     }
 }
 
+/// PostgreSQL removes the directory with all that is in it when recovery ends.
+fn refuse_occupied_wal_directory(chosen: &Chosen, places: &[Place]) -> Result<(), Error> {
+    match (&chosen.wal_directory, places.last()) {
+        (Some(_), Some(place)) if place.is_occupied || !place.hidden.is_empty() => {
+            Err(Error::refused(format!(
+                "the WAL directory '{}' (--staging-wal-directory) is not empty, and PostgreSQL removes it with all that \
+                 is in it when recovery ends; name one that is empty or does not exist",
+                place.path.display()
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether an attempt at the same restore left off here. One that came as far as the control file may have been
 /// started as a server meanwhile; then it is somebody's data.
 fn is_unfinished_restore(
@@ -112,6 +160,6 @@ fn is_unfinished_restore(
         return Ok(false);
     }
     let Some(control) = host.read(&at(CONTROL_FILE))? else { return Ok(true) };
-    let is_untouched = Some(control) == chosen.source.read_control_file(&server.context)?;
+    let is_untouched = Some(control) == chosen.source.read_control_file(server)?;
     Ok(is_untouched && host.read(&at("postmaster.pid"))?.is_none())
 }

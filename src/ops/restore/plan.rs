@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::Local;
-
+use super::delivery::{self, Delivery};
+use super::host::Host;
 use super::places::Places;
-use super::recovery_conf;
-use super::request::{Chosen, RestoreRequest, TypedTarget};
-use super::wal_plan::{self, Ancestry, WalEnd, WalFacts, WalPlan};
-use crate::ops::{Error, Server};
+use super::recovery_conf::{self, AskedFor};
+use super::request::{Chosen, RestoreRequest};
+use super::target;
+use super::timelines::{Followed, newest_known, resolve_ancestry};
+use super::wal_plan::{self, Ancestry, Gap, WalEnd, WalFacts, WalPlan};
+use crate::ops::{Error, Server, get_wal};
 use crate::types::{
-    Assumed, PgVersion, RecoveryTarget, SegmentLayout, SegmentSize, TargetAction, TargetTime, TargetTimeline,
-    Timeline, Timestamp, WalName, WalSegment, parse_target_time, timestamp_text,
+    Lsn, PgVersion, RecoveryTarget, SegmentLayout, SegmentSize, TargetAction, Timeline, Timestamp, WalName,
+    WalSegment, timestamp_text,
 };
-use crate::wal::{Archive, TimelineHistory};
+use crate::wal::Archive;
 
 /// A restore, decided.
 #[derive(Debug)]
@@ -24,13 +26,17 @@ pub struct RestorePlan {
     pub places: Places,
     /// The version of the server.
     pub version: PgVersion,
-    /// The WAL that goes with it.
+    /// The WAL that it needs.
     pub wal: WalPlan,
+    /// The segment behind that, of which a beginning goes with it.
+    pub partial: Option<WalSegment>,
+    /// How it gets the WAL.
+    pub delivery: Delivery,
     /// How recovery is steered; without it the server recovers to the end of its WAL as after a crash.
     pub recovery: Option<Recovery>,
 }
 
-/// Point-in-time recovery.
+/// Archive recovery.
 #[derive(Debug)]
 pub struct Recovery {
     /// Where to stop.
@@ -41,40 +47,83 @@ pub struct Recovery {
     pub timeline: Option<String>,
     /// What to do then.
     pub action: Option<TargetAction>,
+    /// Whether the server stays a standby.
+    pub standby: bool,
+    /// The file that tells PostgreSQL all this.
+    pub settings_file: String,
 }
 
 /// Decides how `chosen` is restored.
 pub fn plan(
     server: &Server<'_>,
+    host: &dyn Host,
     chosen: Chosen,
     places: Places,
     request: &RestoreRequest,
 ) -> Result<RestorePlan, Error> {
     let facts = BackupFacts::of(&chosen)?;
-    let target = request.targets.first().map(|typed| resolve_target(server, typed)).transpose()?;
-    let is_pitr = target.is_some() || request.timeline.is_some();
-    if request.action.is_some() && !is_pitr {
+    let target = request.targets.first().map(|typed| target::resolve(server, typed)).transpose()?;
+    if request.action.is_some() && !request.is_pitr() {
         return Err(Error::refused("Can't enable recovery target action when PITR is not required"));
     }
-    if is_pitr && chosen.destination.to_str().is_none() {
-        return Err(Error::refused(format!(
-            "the destination '{}' is not in UTF-8, and PostgreSQL could not be told where its WAL lies; choose another \
-             one, or restore without a target and without --target-tli",
-            chosen.destination.display()
-        )));
-    }
-    if let Some(reason) = recovery_conf::refusal(target.as_ref(), request.action, facts.version) {
+    let asked = AskedFor { target: target.as_ref(), action: request.action, standby: request.standby };
+    if let Some(reason) = asked.refusal(facts.version) {
         return Err(Error::refused(reason));
     }
-    if request.exclusive {
-        warn_of_vain_exclusive(server, target.as_ref());
-    }
+    let exclusive = request.exclusive && target::takes_exclusive(server, target.as_ref());
+    let settings_file = recovery_conf::file_of(server, request, facts.version)?;
+    delivery::warn_of_vain_options(server, host, request);
+    let delivery = delivery::choose(server, host, request, &chosen, facts.version)?;
+    refuse_unspeakable(&delivery)?;
     let archive = server.archive();
-    let ancestry = resolve_ancestry(&archive, &facts, request.timeline, is_pitr)?;
+    let newest_by_default = request.recovers() && facts.version.at_least(12);
+    let end = (facts.end_wal.timeline(), facts.end_lsn);
+    let ancestry = resolve_ancestry(&archive, end, request.timeline, newest_by_default)?;
     announce(server, target.as_ref(), request.timeline.map(|_| ancestry.target()));
     refuse_too_early(&facts, target.as_ref())?;
     refuse_other_history(&facts, &ancestry)?;
-    let stop = match &target {
+    let followed = Followed {
+        typed: request.timeline,
+        chosen: ancestry.target(),
+        newest: newest_known(&archive, facts.end_wal.timeline())?,
+        is_standby: request.standby,
+    };
+    let (wal, wal_facts) = plan_wal(server, &archive, &facts, ancestry, target.as_ref())?;
+    let partial = find_partial(server, &archive, request, &wal)?;
+    let judged = Judged { wal: &wal, facts: &wal_facts, target: target.as_ref(), partial };
+    judge_gap(server, &archive, &judged, &delivery)?;
+    let recovery = request.recovers().then_some(Recovery {
+        target,
+        exclusive,
+        timeline: followed.setting(facts.version),
+        action: request.action,
+        standby: request.standby,
+        settings_file,
+    });
+    Ok(RestorePlan { version: facts.version, wal, partial, delivery, recovery, chosen, places })
+}
+
+/// PostgreSQL reads its settings as text.
+fn refuse_unspeakable(delivery: &Delivery) -> Result<(), Error> {
+    match delivery {
+        Delivery::Aside(directory) if directory.to_str().is_none() => Err(Error::refused(format!(
+            "the directory '{}' is not in UTF-8, and PostgreSQL could not be told that its WAL lies there; choose \
+             another one, or restore without a target and without --target-tli",
+            directory.display()
+        ))),
+        Delivery::Aside(_) | Delivery::InPlace(_) | Delivery::Fetched(_) => Ok(()),
+    }
+}
+
+/// The WAL that leads along `ancestry` to the target, as far as it is archived.
+fn plan_wal(
+    server: &Server<'_>,
+    archive: &Archive,
+    facts: &BackupFacts,
+    ancestry: Ancestry,
+    target: Option<&RecoveryTarget>,
+) -> Result<(WalPlan, WalFacts), Error> {
+    let stop = match target {
         Some(RecoveryTarget::Immediate) => WalEnd::OfBackup,
         Some(RecoveryTarget::Lsn(lsn)) => WalEnd::At(*lsn),
         Some(RecoveryTarget::Time(_) | RecoveryTarget::Xid(_) | RecoveryTarget::Name(_)) | None => {
@@ -89,22 +138,35 @@ pub fn plan(
         stop,
         cut_off: BTreeMap::new(),
     };
-    let names = archived_names(&archive, &facts)?;
+    let names = archived_names(archive, facts)?;
     let mut wal = wal_plan::plan(names.iter().copied(), &wal_facts);
-    wal_facts.cut_off = cut_off_segments(server, &archive, &wal, facts.layout.size())?;
+    wal_facts.cut_off = cut_off_segments(server, archive, &wal, facts.layout.size())?;
     if !wal_facts.cut_off.is_empty() {
         wal = wal_plan::plan(names, &wal_facts);
     }
-    judge_gap(server, &archive, &wal, &wal_facts, target.as_ref())?;
-    let newest = newest_known(&archive, facts.end_wal.timeline())?;
-    let timeline = recovery_timeline(request.timeline, facts.version, wal_facts.ancestry.target(), newest);
-    let recovery = is_pitr.then_some(Recovery {
-        target,
-        exclusive: request.exclusive,
-        timeline,
-        action: request.action,
-    });
-    Ok(RestorePlan { version: facts.version, wal, recovery, chosen, places })
+    Ok((wal, wal_facts))
+}
+
+/// The segment behind the WAL of the archive, if it was asked for and its beginning has arrived.
+fn find_partial(
+    server: &Server<'_>,
+    archive: &Archive,
+    request: &RestoreRequest,
+    wal: &WalPlan,
+) -> Result<Option<WalSegment>, Error> {
+    if !request.wal.partial || request.wal.get_wal || request.ends_with_backup() {
+        return Ok(None);
+    }
+    let Some(next) = wal.next else { return Ok(None) };
+    let found = get_wal::outlet(server, archive)?.find(WalName::Segment(next), true)?;
+    if found.is_none() {
+        server.warning(format!(
+            "The --partial-wal option has no effect: nothing of the segment {next}, which comes next, has arrived at \
+             server '{}'",
+            server.name()
+        ));
+    }
+    Ok(found.map(|_| next))
 }
 
 /// What every backup that can be restored has recorded.
@@ -113,7 +175,7 @@ struct BackupFacts {
     layout: SegmentLayout,
     begin_wal: WalSegment,
     end_wal: WalSegment,
-    end_lsn: crate::types::Lsn,
+    end_lsn: Lsn,
     end_time: Timestamp,
 }
 
@@ -139,132 +201,6 @@ impl BackupFacts {
             ))
         })
     }
-}
-
-/// The longest name of a restore point. With a longer one in its configuration PostgreSQL does not start.
-const NAME_BYTES: usize = 63;
-
-fn resolve_target(server: &Server<'_>, typed: &TypedTarget) -> Result<RecoveryTarget, Error> {
-    Ok(match typed {
-        TypedTarget::Immediate => RecoveryTarget::Immediate,
-        TypedTarget::Xid(xid) => RecoveryTarget::Xid(parse_xid(xid)?),
-        TypedTarget::Name(name) if name.is_empty() => {
-            return Err(Error::refused("The name of the restore point to restore to is empty"));
-        }
-        TypedTarget::Name(name) if name.len() > NAME_BYTES => {
-            return Err(Error::refused(format!(
-                "The name of the restore point to restore to has {} bytes, and PostgreSQL knows names of up to \
-                 {NAME_BYTES}",
-                name.len()
-            )));
-        }
-        TypedTarget::Name(name) => RecoveryTarget::Name(name.clone()),
-        TypedTarget::Lsn(lsn) => RecoveryTarget::Lsn(*lsn),
-        TypedTarget::Time(text) => {
-            let parsed = parse_target_time(text, &Local).map_err(|why| {
-                Error::refused(format!("Unable to parse the target time parameter '{text}': {why}"))
-            })?;
-            tell_assumptions(server, text, &parsed);
-            RecoveryTarget::Time(parsed.moment)
-        }
-    })
-}
-
-/// A moment that is not the one that was meant loses data or brings the disaster back.
-fn tell_assumptions(server: &Server<'_>, text: &str, target: &TargetTime) {
-    let moment = timestamp_text(target.moment);
-    match target.assumed {
-        Assumed::Nothing => {}
-        Assumed::LocalZone => server.warning(format!(
-            "No time zone has been specified through '--target-time' command-line option. Barman assumed the same \
-             time zone from the Barman host. That makes it {moment}."
-        )),
-        Assumed::FirstOfTwo => server.warning(format!(
-            "The clocks of this host showed '{text}' twice, because they were set back. The first of the two is \
-             taken: {moment}."
-        )),
-    }
-    if target.is_order_assumed {
-        server.warning(format!(
-            "The numbers in '{text}' can be read as several dates. The one that is taken: {}. Write the year first, \
-             like '2026-01-31', to leave no doubt.",
-            target.moment.format("%-d %B %Y")
-        ));
-    }
-}
-
-/// What PostgreSQL reads as a transaction number; on anything else it would not start.
-fn parse_xid(text: &str) -> Result<String, Error> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse::<u64>() {
-        Ok(_) if is_number => Ok(text.to_owned()),
-        _ => Err(Error::refused(format!(
-            "Unable to parse the target xid parameter '{text}': write a transaction number, like '4711'"
-        ))),
-    }
-}
-
-/// Only time, transaction and position have a before and an after.
-fn warn_of_vain_exclusive(server: &Server<'_>, target: Option<&RecoveryTarget>) {
-    match target {
-        Some(RecoveryTarget::Time(_) | RecoveryTarget::Xid(_) | RecoveryTarget::Lsn(_)) => {}
-        Some(RecoveryTarget::Immediate | RecoveryTarget::Name(_)) | None => server.warning(
-            "'--exclusive' has no effect: it goes with '--target-time', '--target-xid' or '--target-lsn'",
-        ),
-    }
-}
-
-/// The timelines that lead to the one recovery is to follow.
-///
-/// Without a word from the DBA, recovery to a target follows what PostgreSQL follows by itself: the newest timeline
-/// from version 12 on, the backup's before. A plain restore replays the backup's own.
-fn resolve_ancestry(
-    archive: &Archive,
-    facts: &BackupFacts,
-    typed: Option<TargetTimeline>,
-    is_pitr: bool,
-) -> Result<Ancestry, Error> {
-    let own = facts.end_wal.timeline();
-    let newest_by_default = is_pitr && facts.version.at_least(12);
-    let timeline = match typed {
-        Some(TargetTimeline::Number(number)) => number,
-        Some(TargetTimeline::Latest) => newest_known(archive, own)?,
-        None if newest_by_default => {
-            let reachable = archive.reachable_timelines(own, facts.end_lsn)?;
-            reachable.last().map_or(own, |(timeline, _)| *timeline)
-        }
-        Some(TargetTimeline::Current) | None => own,
-    };
-    ancestry_of(archive, timeline)?.ok_or_else(|| {
-        Error::refused(format!(
-            "timeline {} is not in the archive: its history file '{timeline}.history' is missing. Leave out \
-             --target-tli, or name one that 'barman show-backup' lists as reachable",
-            timeline.number()
-        ))
-    })
-}
-
-/// The newest timeline as PostgreSQL looks for it: histories are tried one after the other until one is missing.
-fn newest_known(archive: &Archive, own: Timeline) -> Result<Timeline, Error> {
-    let mut newest = own;
-    while let Some(next) = newest.number().checked_add(1).and_then(Timeline::new)
-        && archive.contains(WalName::History(next))?
-    {
-        newest = next;
-    }
-    Ok(newest)
-}
-
-/// `None` when the archive does not know the way to `timeline`.
-fn ancestry_of(archive: &Archive, timeline: Timeline) -> Result<Option<Ancestry>, Error> {
-    if timeline == Timeline::FIRST {
-        return Ok(Some(Ancestry::new(Vec::new(), timeline)));
-    }
-    let history = archive.load_history(timeline)?;
-    let parents = |history: TimelineHistory| {
-        history.ancestors.iter().map(|ancestor| (ancestor.timeline, ancestor.switch_point)).collect()
-    };
-    Ok(history.map(|history| Ancestry::new(parents(history), timeline)))
 }
 
 /// The files that the archive lists from the begin of the backup on, and every history, as far as they are there.
@@ -353,16 +289,74 @@ fn refuse_other_history(facts: &BackupFacts, ancestry: &Ancestry) -> Result<(), 
     )))
 }
 
-/// A gap before the target makes the restore useless; one after it does no harm.
+/// What a gap is judged by.
+struct Judged<'a> {
+    wal: &'a WalPlan,
+    facts: &'a WalFacts,
+    target: Option<&'a RecoveryTarget>,
+    partial: Option<WalSegment>,
+}
+
+/// A gap before the target makes the restore useless; one after it does no harm. Where PostgreSQL fetches its WAL by
+/// itself, what is missing may still come.
 fn judge_gap(
     server: &Server<'_>,
     archive: &Archive,
-    wal: &WalPlan,
-    facts: &WalFacts,
-    target: Option<&RecoveryTarget>,
+    judged: &Judged<'_>,
+    delivery: &Delivery,
 ) -> Result<(), Error> {
-    let Some(gap) = wal.gap else { return Ok(()) };
-    let missing = match facts.cut_off.get(&gap.segment) {
+    let Some(gap) = judged.wal.gap else { return Ok(()) };
+    let missing = missing(server, gap, judged.facts);
+    let advice = "look for it in the 'errors' and 'incoming' directories and in the server's pg_wal, or restore \
+                  another backup";
+    let is_before_target = match judged.target {
+        _ if gap.in_backup => false,
+        Some(RecoveryTarget::Time(at)) => {
+            last_before(archive, judged.wal, gap.segment)?.is_none_or(|finished| is_earlier(finished, *at))
+        }
+        Some(RecoveryTarget::Lsn(_)) => true,
+        Some(RecoveryTarget::Immediate | RecoveryTarget::Xid(_) | RecoveryTarget::Name(_)) | None => false,
+    };
+    let spoils = match (gap.in_backup, is_before_target) {
+        (true, _) => ", without which the backup is not consistent; ",
+        (false, true) => ", which lies before the recovery target; ",
+        (false, false) => {
+            if let Some(RecoveryTarget::Xid(_) | RecoveryTarget::Name(_)) | None = judged.target {
+                server.warning(format!("{missing}; recovery will stop before it. To have more, {advice}"));
+            }
+            return Ok(());
+        }
+    };
+    if let Delivery::Fetched(_) = delivery {
+        server.warning(format!(
+            "{missing}{spoils}the restored server cannot go on beyond it before it is archived. If it does not come by \
+             itself, {advice}"
+        ));
+        return Ok(());
+    }
+    if judged.is_enough(gap) {
+        server.warning(format!("{missing}{spoils}what has arrived of it is taken, and may not be enough"));
+        return Ok(());
+    }
+    let or_target = if gap.in_backup { "" } else { ", or choose a target before it" };
+    Err(Error::refused(format!("{missing}{spoils}{advice}{or_target}")))
+}
+
+impl Judged<'_> {
+    /// Whether the needed WAL ends in the segment of which the beginning is there.
+    fn is_enough(&self, gap: Gap) -> bool {
+        let (size, end) = (self.facts.layout.size(), self.facts.end);
+        let start = gap.segment.start(size);
+        let ends_in_it = match self.facts.stop {
+            WalEnd::At(lsn) => lsn.bytes() < start.bytes() + u64::from(size.bytes()),
+            WalEnd::OfArchive | WalEnd::OfBackup => start == end.start(size),
+        };
+        self.partial == Some(gap.segment) && ends_in_it
+    }
+}
+
+fn missing(server: &Server<'_>, gap: Gap, facts: &WalFacts) -> String {
+    match facts.cut_off.get(&gap.segment) {
         None => format!("the archive of server '{}' lacks the WAL segment {}", server.name(), gap.segment),
         Some(bytes) => format!(
             "the archive of server '{}' lacks the whole WAL segment {} (it holds {bytes} bytes, and a segment has {})",
@@ -370,31 +364,7 @@ fn judge_gap(
             gap.segment,
             facts.layout.size().bytes()
         ),
-    };
-    let advice = "look for it in the 'errors' and 'incoming' directories and in the server's pg_wal, or restore \
-                  another backup";
-    if gap.in_backup {
-        return Err(Error::refused(format!(
-            "{missing}, without which the backup is not consistent; {advice}"
-        )));
     }
-    let before_target = match target {
-        Some(RecoveryTarget::Immediate) => false,
-        Some(RecoveryTarget::Time(at)) => {
-            last_before(archive, wal, gap.segment)?.is_none_or(|finished| is_earlier(finished, *at))
-        }
-        Some(RecoveryTarget::Lsn(_)) => true,
-        Some(RecoveryTarget::Xid(_) | RecoveryTarget::Name(_)) | None => {
-            server.warning(format!("{missing}; recovery will stop before it. To have more, {advice}"));
-            false
-        }
-    };
-    if before_target {
-        return Err(Error::refused(format!(
-            "{missing}, which lies before the recovery target; {advice}, or choose a target before it"
-        )));
-    }
-    Ok(())
 }
 
 /// Whether a segment was finished, in seconds of Unix time, before a moment: then more WAL is needed to get there.
@@ -409,49 +379,9 @@ fn last_before(archive: &Archive, wal: &WalPlan, gap: WalSegment) -> Result<Opti
     Ok(archive.open()?.find(WalName::Segment(segment))?.map(|entry| entry.time))
 }
 
-/// What was typed is written as typed. What we chose is written unless PostgreSQL by itself is sure to follow it:
-/// from version 12 on it takes the newest history that it is given, whether the backup lies on its way or not.
-fn recovery_timeline(
-    typed: Option<TargetTimeline>,
-    version: PgVersion,
-    chosen: Timeline,
-    newest: Timeline,
-) -> Option<String> {
-    match typed {
-        Some(TargetTimeline::Number(number)) => Some(number.number().to_string()),
-        // Before version 12 the backup's timeline is the default and has no name.
-        Some(TargetTimeline::Current) => version.at_least(12).then(|| "current".to_owned()),
-        Some(TargetTimeline::Latest) => Some("latest".to_owned()),
-        None => {
-            let is_certain = !version.at_least(12) || newest == Timeline::FIRST;
-            (!is_certain).then(|| chosen.number().to_string())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn chosen(typed: Option<TargetTimeline>, major: u32, chosen: u32, newest: u32) -> Option<String> {
-        let timeline = |number| Timeline::new(number).unwrap();
-        recovery_timeline(typed, PgVersion::new(major * 10_000), timeline(chosen), timeline(newest))
-    }
-
-    #[test]
-    fn a_newer_timeline_that_forked_off_before_the_backup_is_not_followed_by_postgresql_either() {
-        assert_eq!(chosen(None, 15, 1, 2), Some("1".into()));
-        assert_eq!(chosen(None, 15, 2, 2), Some("2".into()));
-        assert_eq!(chosen(None, 15, 1, 1), None);
-    }
-
-    #[test]
-    fn each_version_is_told_its_timeline_in_words_that_it_knows() {
-        assert_eq!(chosen(None, 11, 1, 2), None);
-        assert_eq!(chosen(Some(TargetTimeline::Current), 11, 1, 2), None);
-        assert_eq!(chosen(Some(TargetTimeline::Current), 12, 1, 2), Some("current".into()));
-        assert_eq!(chosen(Some(TargetTimeline::Latest), 11, 2, 2), Some("latest".into()));
-    }
 
     #[test]
     fn parts_of_a_second_count_when_a_segment_is_held_against_a_target() {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::auto;
 use super::host::Host;
 use super::source::{Source, TypedStaging};
 use crate::catalog::{BackupInfo, Chains};
@@ -29,8 +30,31 @@ pub struct RestoreRequest {
     pub remote_ssh_command: Option<String>,
     /// What is said about room for files on their way.
     pub staging: TypedStaging,
+    /// Whether the restored server stays a standby.
+    pub standby: bool,
+    /// How it gets its WAL.
+    pub wal: WalOptions,
+    /// The file for the settings of recovery.
+    pub settings_file: Option<String>,
+    /// Whether the destination may hold a cluster, of which what has not changed is kept.
+    pub delta: bool,
     /// How files are copied.
     pub copy: CopySettings,
+}
+
+/// How the restored server gets its WAL.
+#[derive(Debug, Clone, Default)]
+pub struct WalOptions {
+    /// PostgreSQL fetches it from here; it is not copied.
+    pub get_wal: bool,
+    /// An unfinished segment is copied, too.
+    pub partial: bool,
+    /// The directory that it is copied to when recovery is steered.
+    pub staging_directory: Option<PathBuf>,
+    /// What fetches it.
+    pub restore_command: Option<String>,
+    /// The port of this host's sshd, for what fetches it from another host.
+    pub port: Option<u16>,
 }
 
 /// A recovery target as it was typed.
@@ -44,6 +68,23 @@ pub enum TypedTarget {
     Lsn(Lsn),
 }
 
+impl RestoreRequest {
+    /// Whether recovery is steered: to a target, or on a timeline.
+    pub fn is_pitr(&self) -> bool {
+        !self.targets.is_empty() || self.timeline.is_some()
+    }
+
+    /// Whether PostgreSQL needs archive recovery, and settings for it.
+    pub fn recovers(&self) -> bool {
+        self.is_pitr() || self.wal.get_wal || self.standby
+    }
+
+    /// Whether recovery stops as soon as the backup is consistent.
+    pub fn ends_with_backup(&self) -> bool {
+        matches!(self.targets[..], [TypedTarget::Immediate])
+    }
+}
+
 /// A backup, and the places that its files go to.
 #[derive(Debug)]
 pub struct Chosen {
@@ -55,6 +96,8 @@ pub struct Chosen {
     pub tablespace_locations: Vec<PathBuf>,
     /// Where the files come from.
     pub source: Source,
+    /// The directory for WAL that was asked for, absolute.
+    pub wal_directory: Option<PathBuf>,
 }
 
 /// Finds the backup that is meant.
@@ -62,7 +105,11 @@ pub fn resolve(server: &Server<'_>, request: &RestoreRequest) -> Result<BackupId
     if request.targets.len() > 1 {
         return Err(Error::refused("You cannot specify multiple targets for the recovery operation"));
     }
-    Ok(server.catalog()?.resolve(&request.backup)?.id.clone())
+    let catalog = server.catalog()?;
+    match request.backup.as_str() {
+        auto::WORD => auto::find(&catalog, request),
+        text => Ok(catalog.resolve(text)?.id.clone()),
+    }
 }
 
 /// Reads the record of the backup `id` and refuses what cannot be restored.
@@ -76,6 +123,9 @@ pub fn choose(
     request.staging.ensure_sound(request.remote_ssh_command.is_some())?;
     refuse_unrestorable(server, request, &backup)?;
     let source = Source::find(server, host, request, &backup)?;
+    if request.delta {
+        source.ensure_comparable(host)?;
+    }
     if request.destination.to_string_lossy().contains(':') {
         return Err(Error::refused(
             "The destination directory parameter cannot contain the ':' character\n\
@@ -86,7 +136,10 @@ pub fn choose(
     let destination = absolute(host, &request.destination)?;
     let tablespace_locations =
         relocated.iter().map(|location| absolute(host, location)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Chosen { backup, destination, tablespace_locations, source })
+    let asked = request.wal.staging_directory.as_deref();
+    let wal_directory = asked.filter(|_| request.is_pitr() && !request.wal.get_wal);
+    let wal_directory = wal_directory.map(|path| absolute(host, path)).transpose()?;
+    Ok(Chosen { backup, destination, tablespace_locations, source, wal_directory })
 }
 
 fn refuse_unrestorable(
@@ -103,16 +156,12 @@ fn refuse_unrestorable(
     if backup.is_incremental() {
         return Err(Error::refused(refusal(&advice_on_incremental(server, backup)?)));
     }
-    let unsupported = [
-        (backup.encryption.as_deref().is_some_and(|kind| kind != "None"), "encrypted"),
-        (backup.snapshots_info.is_some(), "a set of disk snapshots"),
-    ];
-    match unsupported.iter().find(|(is_so, _)| *is_so) {
-        Some((_, what)) => Err(Error::refused(refusal(&format!(
-            "it is {what}, which this version does not restore yet; use the Python Barman for it"
-        )))),
-        None => Ok(()),
+    if backup.snapshots_info.is_some() {
+        return Err(Error::refused(refusal(
+            "it is a set of disk snapshots, which this version does not restore yet; use the Python Barman for it",
+        )));
     }
+    Ok(())
 }
 
 /// What can be done about a backup that holds only what changed since another one.
@@ -162,15 +211,16 @@ fn absolute(host: &dyn Host, path: &Path) -> Result<PathBuf, Error> {
 }
 
 impl Chosen {
-    /// All places that files go to, the data directory first.
+    /// All places that files go to: the data directory, the tablespaces, and the directory for WAL if it has one of its
+    /// own.
     pub fn places(&self) -> impl Iterator<Item = &Path> {
-        std::iter::once(&self.destination).chain(&self.tablespace_locations).map(PathBuf::as_path)
+        let trees = std::iter::once(&self.destination).chain(&self.tablespace_locations);
+        trees.chain(&self.wal_directory).map(PathBuf::as_path)
     }
 
     /// What the mark of an unfinished restore says: the same backup into the same places may be repeated.
     pub fn mark(&self) -> String {
-        let locations: Vec<String> =
-            self.tablespace_locations.iter().map(|path| path.display().to_string()).collect();
+        let locations: Vec<String> = self.places().skip(1).map(|path| path.display().to_string()).collect();
         let server = self.backup.server_name.as_deref().unwrap_or_default();
         format!("{server} {} {}\n", self.backup.id, locations.join(" "))
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::delivery::Delivery;
 use super::host::{Host, Place};
-use super::places::of_host;
+use super::places::{Start, of_host};
 use super::plan::RestorePlan;
 use super::source::Source;
 use crate::catalog::Part;
@@ -23,8 +24,8 @@ pub fn ensure(server: &Server<'_>, host: &dyn Host, plan: &RestorePlan) -> Resul
     let (mut needs, sizes) = (BTreeMap::new(), sizes(server, plan)?);
     ensure_staging(server, plan, sizes.iter().sum())?;
     for (place, bytes) in plan.places.all.iter().zip(sizes) {
-        // What an attempt before this one has brought is written over.
-        let there = if plan.places.is_repetition && place.existing == place.path {
+        // What is there is written over.
+        let there = if plan.places.start != Start::Nothing && place.existing == place.path {
             host.used_bytes(&place.path)?
         } else {
             0
@@ -59,8 +60,8 @@ fn ensure_staging(server: &Server<'_>, plan: &RestorePlan, bytes: u64) -> Result
         return Ok(());
     };
     let files = &server.context.files;
-    files.create_dir_all(path)?;
-    let free_bytes = files.available_space(path)?;
+    let existing = path.ancestors().find(|above| files.is_dir(above));
+    let free_bytes = files.available_space(existing.unwrap_or(Path::new("/")))?;
     if bytes <= free_bytes {
         return Ok(());
     }
@@ -79,9 +80,16 @@ fn ensure_staging(server: &Server<'_>, plan: &RestorePlan, bytes: u64) -> Result
 fn sizes(server: &Server<'_>, plan: &RestorePlan) -> Result<Vec<u64>, Error> {
     let backup = &plan.chosen.backup;
     let segment_bytes = u64::from(backup.xlog_segment_size.bytes());
-    let wal_bytes = plan.wal.files.iter().filter_map(|name| name.segment()).count() as u64 * segment_bytes;
+    let segments = plan.wal.files.iter().filter_map(|name| name.segment()).chain(plan.partial).count();
+    let wal_bytes = match plan.delivery {
+        Delivery::Fetched(_) => 0,
+        Delivery::InPlace(_) | Delivery::Aside(_) => segments as u64 * segment_bytes,
+    };
     let mut sizes = sizes_of_parts(server, plan)?;
-    sizes.iter_mut().take(1).for_each(|data| *data += wal_bytes);
+    match plan.chosen.wal_directory {
+        Some(_) => sizes.push(wal_bytes),
+        None => sizes[0] += wal_bytes,
+    }
     Ok(sizes)
 }
 

@@ -40,9 +40,19 @@ fn facts(request: &RestoreRequest) -> RestoreFacts {
     if let Some(action) = request.action {
         options.insert("target_action", action.as_str().into());
     }
-    if request.exclusive {
-        options.insert("exclusive", true.into());
-    }
+    let flags = [
+        ("exclusive", request.exclusive),
+        ("standby_mode", request.standby),
+        ("copy_partial", request.wal.partial),
+    ];
+    options.extend(flags.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| (name, true.into())));
+    let texts = [
+        ("recovery_conf_filename", &request.settings_file),
+        ("custom_restore_command", &request.wal.restore_command),
+    ];
+    options.extend(texts.into_iter().filter_map(|(name, text)| Some((name, text.clone()?.into()))));
+    let port = request.wal.port.map(|port| port.to_string());
+    options.extend(port.map(|port| ("recovery_option_port", port.into())));
     let rules = request.tablespaces.iter().filter_map(|rule| rule.split_once(':'));
     RestoreFacts {
         destination: request.destination.clone(),

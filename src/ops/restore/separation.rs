@@ -4,29 +4,23 @@
 
 use std::path::Path;
 
-use super::apply::WAL_DIRECTORY;
+use super::delivery::WAL_DIRECTORY;
 use super::host::Place;
 use super::request::Chosen;
+use crate::catalog::Tablespace;
 use crate::ops::{Error, Server};
 
 /// What PostgreSQL or a restore makes in a data directory besides what all backups hold.
 const OWN_DIRECTORIES: [&str; 4] = ["pg_wal", "pg_xlog", "pg_tblspc", WAL_DIRECTORY];
 
-/// Refuses tablespaces around other places, and where files of the data directory go. A tablespace may lie in the
-/// data directory: PostgreSQL does not like it and allows it.
+/// Refuses tablespaces, and a directory for WAL, around other places, and where files of the data directory go. A
+/// tablespace may lie in the data directory: PostgreSQL does not like it and allows it.
 ///
 /// `places` are those of `chosen`, in their order.
 pub fn ensure(server: &Server<'_>, chosen: &Chosen, places: &[Place]) -> Result<(), Error> {
     let [destination, locations @ ..] = places else { return Ok(()) };
-    for (at, (tablespace, location)) in chosen.backup.tablespaces.iter().zip(locations).enumerate() {
-        let refusal = |why: String| {
-            Error::refused(format!(
-                "the location '{}' of tablespace '{}' {why}; choose another one with --tablespace {}:LOCATION",
-                location.path.display(),
-                tablespace.name,
-                tablespace.name
-            ))
-        };
+    for (at, location) in locations.iter().enumerate() {
+        let refusal = |why: String| Error::refused(refusal(chosen, location, at, &why));
         let others = locations.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| other);
         let mut inside = std::iter::once(destination).chain(others);
         if let Some(inside) = inside.find(|other| other.real.starts_with(&location.real)) {
@@ -34,7 +28,8 @@ pub fn ensure(server: &Server<'_>, chosen: &Chosen, places: &[Place]) -> Result<
             return Err(refusal(format!("holds '{inside}', where other files of this restore go")));
         }
         let Ok(relative) = location.real.strip_prefix(&destination.real) else { continue };
-        if is_taken(server, chosen, relative)? {
+        let is_default = at >= chosen.backup.tablespaces.len() && relative == Path::new(WAL_DIRECTORY);
+        if !is_default && is_taken(server, chosen, relative)? {
             return Err(refusal(format!(
                 "lies in '{}', where files of the data directory go",
                 destination.path.join(relative.iter().next().unwrap_or_default()).display()
@@ -42,6 +37,16 @@ pub fn ensure(server: &Server<'_>, chosen: &Chosen, places: &[Place]) -> Result<
         }
     }
     Ok(())
+}
+
+fn refusal(chosen: &Chosen, location: &Place, at: usize, why: &str) -> String {
+    let path = location.path.display();
+    match chosen.backup.tablespaces.get(at) {
+        Some(Tablespace { name, .. }) => format!(
+            "the location '{path}' of tablespace '{name}' {why}; choose another one with --tablespace {name}:LOCATION"
+        ),
+        None => format!("the WAL directory '{path}' {why}; choose another one with --staging-wal-directory"),
+    }
 }
 
 /// Whether files of the data directory go to `relative` in it, or into the directory of PostgreSQL's own that it lies
@@ -53,8 +58,8 @@ fn is_taken(server: &Server<'_>, chosen: &Chosen, relative: &Path) -> Result<boo
     }
     let files = &server.context.files;
     let is_own = first == "base" || first == "global" || first.as_encoded_bytes().starts_with(b"pg_");
-    // Of what is in archives, names of PostgreSQL's own are taken for there; and it leaves the directories of
-    // tablespaces out of the archive of the directory that they lie in.
+    // Of what is in archives, names of PostgreSQL's own are taken for there; other files may lie beside those of a
+    // tablespace, since unpacking removes nothing.
     let Some(data) = chosen.source.data_dir() else { return Ok(is_own) };
     if is_own {
         return Ok(files.exists(&data.join(first))?);

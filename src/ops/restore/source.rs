@@ -8,7 +8,6 @@ use super::request::RestoreRequest;
 use crate::catalog::{BackupArchive, BackupInfo, DirectoryForm, Layout};
 use crate::config::{StagingLocation, StagingOptions, StagingStep};
 use crate::ops::{Error, Server, backup_archives};
-use crate::sys::Context;
 
 /// The files of a backup, as it keeps them.
 #[derive(Debug)]
@@ -95,6 +94,9 @@ impl Source {
         if archives.is_empty() {
             return Ok(Self::Trees(Trees::of(&layout, backup, form)));
         }
+        if archives.iter().any(|archive| archive.is_encrypted) {
+            backup_archives::ensure_open(&server.context.files, &backup_archives::codecs(server), &archives)?;
+        }
         let options = request.staging.over(server.config.staging_options());
         if options.is_deprecated() {
             server.warning(
@@ -110,13 +112,28 @@ impl Source {
         Ok(Self::Archives { archives, staging_path, is_staged })
     }
 
-    /// The control file of the backup. To find it in an archive takes long.
-    pub fn read_control_file(&self, context: &Context) -> Result<Option<Vec<u8>>, Error> {
+    /// Refuses a restore over existing files when those of the backup do not lie in directories before they get there.
+    pub fn ensure_comparable(&self, host: &dyn Host) -> Result<(), Error> {
         match self {
-            Self::Trees(trees) => Ok(context.files.read_if_exists(&trees.data.join(CONTROL_FILE))?),
+            Self::Trees(_) | Self::Archives { is_staged: true, .. } => Ok(()),
+            Self::Archives { .. } if host.ssh_command().is_none() => Err(Error::refused(
+                "Cannot restore a backup locally with delta mode when the backup is not plain. Leave out \
+                 --delta-restore, or add --no-delta-restore, and restore into an empty directory",
+            )),
+            Self::Archives { .. } => Err(Error::refused(
+                "Cannot restore a backup remotely with delta mode when 'staging_location=remote'. The backup is not \
+                 plain: give --staging-location local and a --staging-path on this host, where it is unpacked first",
+            )),
+        }
+    }
+
+    /// The control file of the backup. To find it in an archive takes long.
+    pub fn read_control_file(&self, server: &Server<'_>) -> Result<Option<Vec<u8>>, Error> {
+        match self {
+            Self::Trees(trees) => Ok(server.context.files.read_if_exists(&trees.data.join(CONTROL_FILE))?),
             Self::Archives { archives, .. } => {
                 let Some(data) = archives.first() else { return Ok(None) };
-                backup_archives::find_file(context, data, Path::new(CONTROL_FILE))
+                backup_archives::find_file(server, data, Path::new(CONTROL_FILE))
             }
         }
     }

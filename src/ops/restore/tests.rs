@@ -20,6 +20,8 @@ use crate::sys::{
 };
 use crate::types::{BackupStatus, PgVersion, SegmentSize, Timestamp};
 
+mod over_files;
+
 const ID: &str = "20260101T100000";
 const LIMITS: &str = "bandwidth_limit = 500000\ntablespace_bandwidth_limit = ts:700000\n";
 const SEGMENT: &str = "000000010000000000000003";
@@ -122,6 +124,10 @@ impl Site {
             action: None,
             tablespaces: tablespaces.iter().map(|rule| (*rule).to_owned()).collect(),
             remote_ssh_command: None,
+            standby: false,
+            wal: WalOptions::default(),
+            settings_file: None,
+            delta: false,
             copy: CopySettings::configured(&self.config.servers["main"]),
         }
     }

@@ -71,6 +71,18 @@ pub struct WalFacts {
     pub cut_off: BTreeMap<WalSegment, u64>,
 }
 
+impl WalFacts {
+    /// Whether the segment that begins at `start` does not lie behind the end.
+    fn may_read(&self, start: Lsn) -> bool {
+        let backup_end = self.end.start(self.layout.size());
+        match self.stop {
+            WalEnd::OfArchive => true,
+            WalEnd::OfBackup => start <= backup_end,
+            WalEnd::At(lsn) => start <= lsn.max(backup_end),
+        }
+    }
+}
+
 /// The WAL of a restore.
 #[derive(Debug, PartialEq, Eq)]
 pub struct WalPlan {
@@ -78,6 +90,8 @@ pub struct WalPlan {
     pub files: Vec<WalName>,
     /// The first segment that the archive lacks although it has later ones, or although it is needed.
     pub gap: Option<Gap>,
+    /// The segment that comes after the files, if recovery may read it.
+    pub next: Option<WalSegment>,
 }
 
 /// A segment that is missing.
@@ -103,12 +117,12 @@ pub fn plan(names: impl IntoIterator<Item = WalName>, facts: &WalFacts) -> WalPl
         *newest = segment.timeline().max(*newest);
     }
     let last = cut_off.iter().chain(&files).filter_map(|name| position(*name, facts)).max();
-    let gap = find_gap(&present, last, facts);
+    let (gap, next) = find_end(&present, last, facts);
     if let Some(gap) = gap {
         let end = gap.segment.start(facts.layout.size());
         files.retain(|name| position(*name, facts).is_none_or(|start| start < end));
     }
-    WalPlan { files, gap }
+    WalPlan { files, gap, next }
 }
 
 /// Where the segment begins that a name is of; a history is of none.
@@ -128,12 +142,7 @@ fn is_needed(name: WalName, facts: &WalFacts) -> bool {
         WalName::Segment(segment) | WalName::BackupLabel { segment, .. } => segment,
     };
     let start = segment.start(facts.layout.size());
-    let before_stop = match facts.stop {
-        WalEnd::OfArchive => true,
-        WalEnd::OfBackup => start <= facts.end.start(facts.layout.size()),
-        WalEnd::At(lsn) => start <= lsn.max(facts.end.start(facts.layout.size())),
-    };
-    before_stop
+    facts.may_read(start)
         && start >= facts.begin.start(facts.layout.size())
         && facts.ancestry.needs(segment, facts.layout.size())
 }
@@ -141,8 +150,13 @@ fn is_needed(name: WalName, facts: &WalFacts) -> bool {
 /// Walks from the first segment of the backup to the `last` one that the archive knows of, and at least to the end of
 /// the backup.
 ///
-/// `present` has the newest timeline that each position is there on.
-fn find_gap(present: &BTreeMap<Lsn, Timeline>, last: Option<Lsn>, facts: &WalFacts) -> Option<Gap> {
+/// `present` has the newest timeline that each position is there on. Gives the first segment that is not there, if that
+/// is a gap, and the one behind those that are.
+fn find_end(
+    present: &BTreeMap<Lsn, Timeline>,
+    last: Option<Lsn>,
+    facts: &WalFacts,
+) -> (Option<Gap>, Option<WalSegment>) {
     let step = u64::from(facts.layout.size().bytes());
     let backup_end = facts.end.start(facts.layout.size());
     let must_reach = match facts.stop {
@@ -151,15 +165,16 @@ fn find_gap(present: &BTreeMap<Lsn, Timeline>, last: Option<Lsn>, facts: &WalFac
     };
     let last = last.map_or(must_reach, |last| last.max(must_reach));
     let mut expected = facts.begin.start(facts.layout.size());
-    while expected <= last {
+    loop {
         let timeline = timeline_at(expected, facts);
         let segment = WalSegment::containing(expected, timeline, facts.layout.size());
         if facts.layout.has(segment) && present.get(&expected).is_none_or(|newest| *newest < timeline) {
-            return Some(Gap { segment, in_backup: expected <= backup_end });
+            let gap = (expected <= last).then_some(Gap { segment, in_backup: expected <= backup_end });
+            return (gap, Some(segment).filter(|_| facts.may_read(expected)));
         }
-        expected = Lsn::new(expected.bytes() + step);
+        let Some(behind) = expected.bytes().checked_add(step) else { return (None, None) };
+        expected = Lsn::new(behind);
     }
-    None
 }
 
 /// The timeline on which recovery leaves the segment that begins at `start`.
@@ -239,7 +254,8 @@ mod tests {
             ..facts(WalEnd::OfArchive)
         };
         let names = archive(&["0000000100000000000000FE", "000000010000000100000000"]);
-        assert_eq!(plan(names.clone(), &old), WalPlan { files: names.clone(), gap: None });
+        let planned = plan(names.clone(), &old);
+        assert_eq!((planned.files, planned.gap), (names.clone(), None));
         let new = WalFacts { layout: SegmentLayout::of(PgVersion::new(90_300), SegmentSize::DEFAULT), ..old };
         assert_eq!(plan(names, &new).gap.map(|gap| gap.segment), Some(segment("0000000100000000000000FF")));
     }
@@ -247,13 +263,14 @@ mod tests {
     #[test]
     fn wal_from_the_begin_of_the_backup_to_the_end_of_the_archive_is_provided() {
         let plan = plan(archive(&ONE_TIMELINE), &facts(WalEnd::OfArchive));
-        assert_eq!(plan, WalPlan { files: archive(&ONE_TIMELINE[1..]), gap: None });
+        let next = Some(segment("000000010000000000000007"));
+        assert_eq!(plan, WalPlan { files: archive(&ONE_TIMELINE[1..]), gap: None, next });
     }
 
     #[test]
     fn an_immediate_target_needs_the_segments_of_the_backup_only() {
         let plan = plan(archive(&ONE_TIMELINE), &facts(WalEnd::OfBackup));
-        assert_eq!(plan.files, archive(&ONE_TIMELINE[1..4]));
+        assert_eq!((plan.files, plan.next), (archive(&ONE_TIMELINE[1..4]), None));
     }
 
     #[test]

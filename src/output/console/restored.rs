@@ -1,3 +1,4 @@
+use crate::types::HumanDuration;
 use crate::view::{ConfigurationLine, Restored};
 
 /// The blocks that follow the steps of a restore.
@@ -17,11 +18,18 @@ pub fn restored(restored: &Restored) -> String {
                  instance:\n\n";
         text += &restored.missing_files.iter().map(|file| format!("    {file}\n")).collect::<String>();
     }
+    if let Some(file) = &restored.fetches_by {
+        text += &format!(
+            "\nWARNING: 'get-wal' is in the specified 'recovery_options'.\n\
+             Before you start up the PostgreSQL server, please review the {file} file\n\
+             inside the target directory. Make sure that 'restore_command' can be executed by the PostgreSQL user.\n"
+        );
+    }
     text += &format!(
         "\nRestore operation completed (start time: {}, elapsed time: {})\n\
          Your PostgreSQL server has been successfully prepared for recovery!\n",
         restored.start_time.format("%Y-%m-%d %H:%M:%S%.6f%:z"),
-        restored.elapsed
+        HumanDuration::from(restored.elapsed)
     );
     text
 }

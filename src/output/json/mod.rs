@@ -8,6 +8,7 @@ mod replication_status;
 mod restored;
 mod servers;
 mod sync_info;
+mod taken_backup;
 
 pub use backup_details::backup_details;
 pub use backup_list::backup_list;
@@ -17,6 +18,7 @@ pub use replication_status::replication_status;
 pub use restored::restored;
 pub use servers::{checks, running_tasks, server, server_settings, server_status};
 pub use sync_info::write_sync_info;
+pub use taken_backup::taken_backup;
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::Document;
-use crate::types::timestamp_text;
+use crate::types::{HumanDuration, timestamp_text};
 use crate::view::{ConfigurationLine, Restored};
 
 /// The end of a `restore`: what was changed, and what the DBA has to look at.
@@ -20,6 +20,12 @@ pub fn restored(restored: &Restored, document: &mut Document) {
                       restored. See 'missing_files' key.";
         document.say("_WARNING", notice);
     }
+    if restored.fetches_by.is_some() {
+        let notice = "WARNING: 'get-wal' is in the specified 'recovery_options'. Before you start up the PostgreSQL \
+                      server, please review the recovery configuration inside the target directory. Make sure that \
+                      'restore_command' can be executed by the PostgreSQL user.";
+        document.say("_WARNING", notice);
+    }
     document.insert("changes", lines(&restored.changes));
     document.insert("changes_count", restored.changes.len().into());
     document.insert("warnings", lines(&restored.dangers));
@@ -28,8 +34,9 @@ pub fn restored(restored: &Restored, document: &mut Document) {
     document.insert("recovery_start_time", timestamp_text(restored.start_time).into());
     let seconds = restored.start_time.timestamp().to_string();
     document.insert("recovery_start_time_timestamp", seconds.into());
-    document.insert("recovery_elapsed_time", restored.elapsed.to_string().into());
-    document.insert("recovery_elapsed_time_seconds", restored.elapsed.seconds().into());
+    document.insert("recovery_elapsed_time", HumanDuration::from(restored.elapsed).to_string().into());
+    let seconds = restored.elapsed.num_microseconds().unwrap_or(i64::MAX) as f64 / 1e6;
+    document.insert("recovery_elapsed_time_seconds", seconds.into());
 }
 
 fn lines(settings: &[ConfigurationLine]) -> Value {

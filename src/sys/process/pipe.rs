@@ -23,6 +23,16 @@ fn said(stderr: &str) -> String {
 }
 
 impl Failed {
+    /// The exit code; a signal gives 128 and its number.
+    pub fn code(&self) -> i32 {
+        self.code
+    }
+
+    /// The end of what it wrote to standard error.
+    pub fn stderr(&self) -> &str {
+        &self.stderr
+    }
+
     pub(super) fn new(command: &Command, code: i32, stderr: String) -> Self {
         Self { command: command.display(), code, stderr }
     }

@@ -93,6 +93,8 @@ pub enum Change {
     },
     /// Removes a file, if there is one.
     Remove(PathBuf),
+    /// Removes all that is in a directory, to which a link may lead, if there is one.
+    Empty(PathBuf),
     /// Asks the disk to keep everything on the file system that holds the path.
     Sync(PathBuf),
 }
@@ -151,6 +153,12 @@ impl RemoteHost {
         Ok(kib.unwrap_or(0).saturating_mul(1024))
     }
 
+    /// Whether there is a process of that number.
+    pub fn is_running(&self, process: u32) -> Result<bool, Error> {
+        let finished = self.ssh.run(script::EXISTS.with([process.to_string()]), &self.context)?;
+        Ok(finished.success())
+    }
+
     /// Makes the changes, in their order, up to the first that fails.
     pub fn change(&self, changes: &[Change]) -> Result<(), Error> {
         let Some(first) = changes.first() else { return Ok(()) };
@@ -194,7 +202,7 @@ impl Change {
     /// The path that it is about.
     pub fn path(&self) -> &Path {
         match self {
-            Self::Directory(path) | Self::Remove(path) | Self::Sync(path) => path,
+            Self::Directory(path) | Self::Remove(path) | Self::Empty(path) | Self::Sync(path) => path,
             Self::Link { link, .. } => link,
             Self::Rename { from, .. } => from,
         }
@@ -211,6 +219,7 @@ impl Change {
             Self::Link { target, link } => words("link", &[target, link]),
             Self::Rename { from, to } => words("rename", &[from, to]),
             Self::Remove(path) => words("remove", &[path]),
+            Self::Empty(path) => words("empty", &[path]),
             Self::Sync(path) => words("sync", &[path]),
         }
     }

@@ -15,7 +15,7 @@ impl Script {
 
 /// Prints for each path, every field ended by a zero byte: how many steps up the first thing lies that exists, what
 /// that is, whether it may be written, its path without symbolic links, and what `df` says of it; then the names in the directory, if it is the path
-/// itself, the hidden ones and at most one other, and an empty one.
+/// itself, the hidden ones, those of PostgreSQL, perhaps twice, and at most one other, and an empty one.
 ///
 /// Before that it prints a word to be recognised by, the user, and the programs that are missing.
 pub(super) const SURVEY: Script = Script(concat!(
@@ -26,9 +26,9 @@ pub(super) const SURVEY: Script = Script(concat!(
     r#"k=other; [ -d "$p" ] && k=directory; "#,
     r#"a=closed; [ -r "$p" ] && [ -w "$p" ] && [ -x "$p" ] && a=open; "#,
     r#"printf "%s\0" $n $k $a "$(cd "$p" 2>/dev/null && pwd -P)" "$(df -Pk "$p" 2>/dev/null | tail -n 1)"; "#,
-    r#"if [ $n = 0 ] && [ $k = directory ]; then for f in "$p"/.* "$p"/*; do "#,
+    r#"if [ $n = 0 ] && [ $k = directory ]; then for f in "$p"/.* "$p"/PG_* "$p"/*; do "#,
     r#"[ -e "$f" ] || [ -L "$f" ] || continue; f=${f##*/}; "#,
-    r#"case $f in .|..) ;; .*) printf "%s\0" "$f";; *) printf "%s\0" "$f"; break;; esac; done; fi; "#,
+    r#"case $f in .|..) ;; .*|PG_*) printf "%s\0" "$f";; *) printf "%s\0" "$f"; break;; esac; done; fi; "#,
     r#"printf "\0"; done"#,
 ));
 
@@ -42,6 +42,8 @@ pub(super) const CHANGE: Script = Script(concat!(
     r#"link) rm -rf "$3" && ln -s "$2" "$3" || exit 1; shift 3;; "#,
     r#"rename) if [ -e "$2" ] || [ -L "$2" ]; then mv -f "$2" "$3" || exit 1; fi; shift 3;; "#,
     r#"remove) rm -f "$2" || exit 1; shift 2;; "#,
+    r#"empty) if [ -d "$2" ]; then find "$2/" -type f -exec rm -f {} + || exit 1; "#,
+    r#"for f in "$2"/*; do rm -rf "$f" || exit 1; done; fi; shift 2;; "#,
     r#"sync) keep "$2" || exit 1; shift 2;; "#,
     r#"*) exit 2;; esac; done"#,
 ));
@@ -55,6 +57,10 @@ pub(super) const REPLACE: Script = Script(concat!(
     r#"{ rm -f "$2"; echo "only a part of the content has arrived" >&2; exit 1; }; "#,
     r#"chmod "$4" "$2" && $keep "$2" && mv -f "$2" "$1" && $keep "$3""#,
 ));
+
+/// Tells by its exit code whether there is a process of the number `$1`. One that we may not signal is there, too.
+pub(super) const EXISTS: Script =
+    Script(r#"kill -0 "$1" 2>/dev/null || [ -d "/proc/$1" ] || ps -p "$1" >/dev/null 2>&1"#);
 
 #[cfg(test)]
 mod tests {
@@ -80,8 +86,22 @@ mod tests {
     }
 
     #[test]
+    fn a_process_is_there_or_not() {
+        let exists = |process: u32| {
+            let words = EXISTS.with([process.to_string()]);
+            let command = Command::new(&words[0]).args(&words[1..]);
+            SystemProcesses.run(&command, &Cancel::default()).unwrap().success()
+        };
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(exists(child.id()) && exists(1));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!exists(child.id()));
+    }
+
+    #[test]
     fn scripts_survive_the_quotes_of_any_login_shell() {
-        for Script(text) in [SURVEY, CHANGE, REPLACE] {
+        for Script(text) in [SURVEY, CHANGE, REPLACE, EXISTS] {
             assert!(!text.contains(['\'', '!', '\n']), "{text}");
             assert!(!text.contains(r"\\") && !text.ends_with('\\'), "{text}");
         }

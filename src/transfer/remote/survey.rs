@@ -30,6 +30,8 @@ pub struct Place {
     pub hidden: Vec<OsString>,
     /// Whether other names are there, too.
     pub is_occupied: bool,
+    /// Whether one of them is of PostgreSQL: `PG_VERSION` in a data directory, `PG_15_202209061` in a tablespace.
+    pub holds_postgresql: bool,
     /// The room that is left; `None` when it could not be found out.
     pub room: Option<Room>,
 }
@@ -61,12 +63,15 @@ fn parse_place<'a>(path: &Path, fields: &mut impl Iterator<Item = &'a [u8]>) -> 
     let is_open = fields.next()? == b"open";
     let real = OsStr::from_bytes(fields.next()?);
     let room = parse_df(&text(fields.next()?));
-    let (mut hidden, mut is_occupied) = (Vec::new(), false);
+    let (mut hidden, mut is_occupied, mut holds_postgresql) = (Vec::new(), false, false);
     loop {
         match fields.next()? {
             b"" => break,
             name if name.starts_with(b".") => hidden.push(OsStr::from_bytes(name).to_owned()),
-            _ => is_occupied = true,
+            name => {
+                is_occupied = true;
+                holds_postgresql |= name.starts_with(b"PG_");
+            }
         }
     }
     let existing = path.ancestors().nth(steps_up)?;
@@ -79,6 +84,7 @@ fn parse_place<'a>(path: &Path, fields: &mut impl Iterator<Item = &'a [u8]>) -> 
         closed: (!is_open).then(|| "permission denied, or the file system is read-only".to_owned()),
         hidden,
         is_occupied,
+        holds_postgresql,
         room,
     })
 }
@@ -124,7 +130,7 @@ mod tests {
     #[test]
     fn the_answer_of_the_script_is_read() {
         let output = b"barman\0postgres\0rsync \0\
-            0\0directory\0open\0/data/pg\0/dev/sda1 100 40 60 40% /srv\0.ssh\0data\0\0\
+            0\0directory\0open\0/data/pg\0/dev/sda1 100 40 60 40% /srv\0.ssh\0PG_VERSION\0PG_VERSION\0data\0\0\
             2\0other\0closed\0\0\0\0";
         let paths = [Path::new("/srv/pg"), Path::new("/a/b/c")];
         let survey = parse(output, &paths).unwrap();
@@ -132,6 +138,7 @@ mod tests {
         let [first, second] = &survey.places[..] else { panic!("{survey:?}") };
         assert_eq!((&first.existing, first.is_directory, first.is_occupied), (&"/srv/pg".into(), true, true));
         assert_eq!(first.hidden, [".ssh"]);
+        assert!(first.holds_postgresql && !second.holds_postgresql);
         assert_eq!((&first.real, &second.real), (&"/data/pg".into(), &"/a/b/c".into()));
         assert_eq!(first.room, Some(Room { file_system: "/srv".into(), free_bytes: 60 << 10 }));
         assert_eq!((&second.existing, second.is_directory, &second.room), (&"/a".into(), false, &None));

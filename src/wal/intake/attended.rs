@@ -25,7 +25,7 @@ impl Intake<'_> {
                     (&publication.entry, Outcome::Done)
                 }
                 Some(Prepared::Identical) => (&came, Outcome::Identical),
-                Some(Prepared::Different) => (&came, Outcome::Different),
+                Some(Prepared::Different | Prepared::Closed { .. }) => (&came, Outcome::Different),
                 None => (&came, Outcome::Arriving),
             },
         };

@@ -5,15 +5,15 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::Intake;
-use crate::codec::{self, Compression, Origin, SegmentHeader, same_bytes};
+use crate::codec::{Origin, SegmentHeader, is_encrypted, same_bytes};
 use crate::sys::fs::{self, File, Metadata, PathContext, read_head};
 use crate::sys::user;
-use crate::types::WalName;
+use crate::types::{WalName, with_causes};
 use crate::wal::content::Content;
 use crate::wal::error::Error;
 use crate::wal::names::temporary_of;
 use crate::wal::open_archive::Publication;
-use crate::wal::store::{make_compressed, make_copy};
+use crate::wal::store::{Encoding, make_copy, make_encoded};
 use crate::wal::xlogdb::{XlogDbEntry, modified_seconds};
 
 /// A file of a wave.
@@ -32,13 +32,26 @@ pub(super) enum Prepared {
     Identical,
     /// The archive has another one of that name.
     Different,
+    /// The archive has one of that name, and one of both is encrypted and cannot be looked into.
+    Closed {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// What a source and an archived file hold.
+enum Decoded {
+    /// Both, decrypted and decompressed.
+    Open(Content, Content),
+    /// One of them is encrypted and cannot be decrypted here.
+    Closed(String),
 }
 
 impl Prepared {
     pub fn publication(&self) -> Option<&Publication> {
         match self {
             Self::New(publication) | Self::Completion(publication) => Some(publication),
-            Self::Identical | Self::Different => None,
+            Self::Identical | Self::Different | Self::Closed { .. } => None,
         }
     }
 }
@@ -87,28 +100,30 @@ impl Intake<'_> {
     ) -> Result<Prepared, Error> {
         let files = &self.context.files;
         let is_same_file = (archived.dev(), archived.ino()) == (metadata.dev(), metadata.ino());
-        let is_same = is_same_file
+        let has_same_bytes = is_same_file
             || (archived.len() == metadata.len()
-                && same_bytes(self.open_source(source)?, files.open(path)?).at("compare", path)?)
-            || self.has_same_content(&source.path, path)?;
-        if !is_same {
-            return Ok(Prepared::Different);
+                && same_bytes(self.open_source(source)?, files.open(path)?).at("compare", path)?);
+        if !has_same_bytes {
+            match self.decode_both(&source.path, path)? {
+                Decoded::Open(source, content) => {
+                    if !same_bytes(source, content).at("compare", path)? {
+                        return Ok(Prepared::Different);
+                    }
+                }
+                Decoded::Closed(reason) => return Ok(Prepared::Closed { reason }),
+            }
         }
         files.sync(&files.open(path)?, path)?;
         files.sync_dir(fs::parent(path))?;
         Ok(Prepared::Identical)
     }
 
-    /// Tells whether both hold the same once decompressed. Of an encrypted one that is not known.
-    fn has_same_content(&self, source: &Path, archived: &Path) -> Result<bool, Error> {
-        let Some((source, content)) = self.decode_both(source, archived)? else { return Ok(false) };
-        Ok(same_bytes(source, content).at("compare", archived)?)
-    }
-
     /// Tells whether the archived file is a segment that was broken off, and the source is the whole of it: a sender
     /// gave up, its file was taken for what there is, and PostgreSQL sent it again.
     fn completes(&self, source: &Source, archived: &Path) -> Result<bool, Error> {
-        let Some((_, mut content)) = self.decode_both(&source.path, archived)? else { return Ok(false) };
+        let Decoded::Open(_, mut content) = self.decode_both(&source.path, archived)? else {
+            return Ok(false);
+        };
         let head = read_head(&mut content, SegmentHeader::BYTES).at("read", archived)?;
         let rest = io::copy(&mut content, &mut io::sink()).at("read", archived)?;
         let (len, size) =
@@ -116,17 +131,21 @@ impl Intake<'_> {
         let Some(size) = size.map(|size| u64::from(size.bytes())).filter(|size| len < *size) else {
             return Ok(false);
         };
-        let Some((mut whole, content)) = self.decode_both(&source.path, archived)? else { return Ok(false) };
+        let Decoded::Open(mut whole, content) = self.decode_both(&source.path, archived)? else {
+            return Ok(false);
+        };
         let is_beginning = same_bytes(content, whole.by_ref().take(len)).at("compare", archived)?;
         Ok(is_beginning && io::copy(&mut whole, &mut io::sink()).at("read", &source.path)? == size - len)
     }
 
-    /// What a source and an archived file hold, decompressed; `None` when one of them is encrypted.
-    fn decode_both(&self, source: &Path, archived: &Path) -> Result<Option<(Content, Content)>, Error> {
+    fn decode_both(&self, source: &Path, archived: &Path) -> Result<Decoded, Error> {
         let decoded = self.archive.decoded(source, Origin::Incoming);
         match decoded.and_then(|source| Ok((source, self.archive.decoded(archived, Origin::Archived)?))) {
-            Err(Error::Decode { source: codec::Error::Encrypted, .. }) => Ok(None),
-            both => both.map(Some),
+            Ok((source, content)) => Ok(Decoded::Open(source, content)),
+            Err(error @ Error::Decode { .. }) if error.is_closed() => {
+                Ok(Decoded::Closed(with_causes(&error)))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -141,12 +160,20 @@ impl Intake<'_> {
         let (files, detector) = (&self.context.files, self.archive.codecs.detector());
         let mut head = vec![0; detector.wanted_bytes()];
         let head_len = file.read_at(&mut head, 0).at("read", &source.path)?;
-        let found = detector.detect(&head[..head_len]);
-        let encoding = self.settings.compression.filter(|_| found.is_none());
+        let head = &head[..head_len];
+        let (found, is_encrypted) = (detector.detect(head), is_encrypted(head));
+        // Neither is done twice; nor is compressed what is encrypted, in which there is nothing to be gained.
+        let encoding = Encoding {
+            compression: self.settings.compression.filter(|_| found.is_none() && !is_encrypted),
+            level: self.settings.level,
+            recipient: self.settings.recipient.as_deref().filter(|_| !is_encrypted),
+        };
         let temporary = temporary_of(path);
         files.remove_file_if_exists(&temporary)?;
         // What Python Barman leaves when it is killed while it compresses this very file.
-        files.remove_file_if_exists(&path.with_added_extension("compressed"))?;
+        for leftover in ["compressed", "compressed.gpg", "gpg"] {
+            files.remove_file_if_exists(&path.with_added_extension(leftover))?;
+        }
         let make = || self.make_temporary(source, file, &temporary, encoding);
         match make() {
             // The directory went away with the last file that another program has just deleted from it.
@@ -157,8 +184,8 @@ impl Intake<'_> {
             name: source.name.to_string(),
             size: files.metadata(&temporary)?.len(),
             time: modified_seconds(metadata),
-            compression: encoding.or(found).map(|compression| compression.to_string()),
-            encryption: None,
+            compression: encoding.compression.or(found).map(|compression| compression.to_string()),
+            encryption: (is_encrypted || encoding.recipient.is_some()).then(|| "gpg".to_owned()),
         };
         Ok(Publication { name: source.name, temporary, entry, replaces: false })
     }
@@ -168,7 +195,7 @@ impl Intake<'_> {
         source: &Source,
         file: &File,
         temporary: &Path,
-        encoding: Option<Compression>,
+        encoding: Encoding<'_>,
     ) -> Result<(), Error> {
         let files = &self.context.files;
         files.create_dir_all(fs::parent(temporary))?;
@@ -181,11 +208,9 @@ impl Intake<'_> {
             }
         }
         let source = (file, source.path.as_path());
-        let made = match encoding {
-            Some(compression) => {
-                make_compressed(self.archive, source, temporary, (compression, self.settings.level))
-            }
-            None => make_copy(files, &self.context.cancel, source, temporary),
+        let made = match encoding.is_none() {
+            true => make_copy(files, &self.context.cancel, source, temporary),
+            false => make_encoded(self.archive, source, temporary, encoding),
         };
         if made.is_err() {
             let _ = files.remove_file_if_exists(temporary);

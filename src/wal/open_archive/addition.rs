@@ -1,3 +1,4 @@
+use std::io;
 use std::path::PathBuf;
 
 use super::{OpenArchive, Publication};
@@ -39,15 +40,15 @@ impl Archive {
         }
         let (ours, theirs) = (self.files.open(&path)?, self.files.open(&addition.file)?);
         let is_same = |same| if same { Present::Same } else { Present::Different };
-        let failed = |source| Error::Decode {
+        let failed = |source: io::Error| Error::Decode {
             server: self.server_name(),
             path: path.clone(),
-            source: crate::codec::Error::Io(source),
+            source: source.into(),
         };
         if same_bytes(ours, theirs).map_err(failed)? {
             return Ok(Present::Same);
         }
-        // What cannot be decoded, an encrypted file for example, is the same only to the byte.
+        // What cannot be decoded, for want of the private key for example, is the same only to the byte.
         match (self.read(addition.name), self.decoded(&addition.file, Origin::Archived)) {
             (Ok(ours), Ok(theirs)) => Ok(same_bytes(ours, theirs).map_or(Present::Different, is_same)),
             _ => Ok(Present::Different),

@@ -6,7 +6,7 @@ use super::{Change, EachMember, Host, NewFile, OpenFile, Place, Room, Survey, un
 use crate::ops::restore::parallel;
 use crate::ops::{Error, disk_use};
 use crate::sys::fs::PathContext;
-use crate::sys::{Context, env, fs, user};
+use crate::sys::{Context, env, fs, other_process, user};
 use crate::transfer::Endpoint;
 use crate::transfer::remote::real_place;
 
@@ -44,6 +44,10 @@ impl Host for LocalHost<'_> {
 
     fn used_bytes(&self, dir: &Path) -> Result<u64, Error> {
         Ok(disk_use::measure(self.context, dir)?.bytes)
+    }
+
+    fn is_running(&self, process: u32) -> Result<bool, Error> {
+        Ok(other_process::exists(process))
     }
 
     fn change(&self, changes: &[Change]) -> Result<(), Error> {
@@ -85,6 +89,7 @@ impl LocalHost<'_> {
             is_directory,
             closed: closed.map(|error| error.source.to_string()),
             is_occupied: entries.iter().any(|entry| !is_hidden(entry)),
+            holds_postgresql: entries.iter().any(|entry| entry.name.as_encoded_bytes().starts_with(b"PG_")),
             hidden: entries.into_iter().filter(is_hidden).map(|entry| entry.name).collect(),
             room: is_directory.then(|| self.room_at(existing)).transpose()?,
         })
@@ -120,6 +125,15 @@ impl LocalHost<'_> {
             Change::Remove(path) => {
                 if files.exists(path)? {
                     files.remove_durably(path)?;
+                }
+            }
+            Change::Empty(dir) => {
+                let entries = if files.is_dir(dir) { files.list(dir)? } else { Vec::new() };
+                for entry in entries {
+                    match entry.metadata.is_dir() {
+                        true => files.remove_tree(&entry.path)?,
+                        false => files.remove_file(&entry.path)?,
+                    }
                 }
             }
             Change::Sync(path) => files.sync_filesystem(path)?,

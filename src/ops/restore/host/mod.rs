@@ -42,6 +42,9 @@ pub trait Host: Sync {
     /// The bytes that the files below `dir` take.
     fn used_bytes(&self, dir: &Path) -> Result<u64, Error>;
 
+    /// Whether there is a process of that number.
+    fn is_running(&self, process: u32) -> Result<bool, Error>;
+
     /// Makes the changes, in their order, up to the first that fails.
     fn change(&self, changes: &[Change]) -> Result<(), Error>;
 

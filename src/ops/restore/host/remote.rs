@@ -37,6 +37,10 @@ impl Host for OtherHost {
         Ok(self.0.used_bytes(dir)?)
     }
 
+    fn is_running(&self, process: u32) -> Result<bool, Error> {
+        Ok(self.0.is_running(process)?)
+    }
+
     fn change(&self, changes: &[Change]) -> Result<(), Error> {
         Ok(self.0.change(changes)?)
     }

@@ -64,7 +64,8 @@ impl Unpacking<'_> {
             files.write_all(&file, &self.chunk[..count], path)?;
         }
         files.set_mode(path, member.mode)?;
-        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(member.modified_secs);
-        Ok(files.set_modified(&file, modified, path)?)
+        // A time that the system does not know is not worth a restore that fails.
+        let modified = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(member.modified_secs));
+        Ok(files.set_modified(&file, modified.unwrap_or(SystemTime::UNIX_EPOCH), path)?)
     }
 }
