@@ -31,10 +31,12 @@ impl Nodes {
     fn new(primary: Program, runs: Program) -> Self {
         let mut world = World::new(Version::V15);
         let host = DatabaseHost::new(&world.path("host"), &mut world.sshd, &world.site);
+        let mut passive = Site::new(&world.path("passive"));
         if primary == Program::Python {
             host.serve_with(&tools::reference_barman());
+            world.site.set("compression", "gzip");
+            passive.set("compression", "gzip");
         }
-        let mut passive = Site::new(&world.path("passive"));
         passive.set("primary_ssh_command", &world.sshd.command());
         passive.unset("conninfo");
         passive.unset("ssh_command");
@@ -184,7 +186,10 @@ fn backups_and_wal_reach_a_passive_node() {
 
 #[test]
 fn our_passive_node_copies_from_barman() {
-    story(Program::Python, Program::Ours);
+    let nodes = story(Program::Python, Program::Ours);
+    let compressed = nodes.passive.indexed_wal().pop().unwrap();
+    let content = fs::read(nodes.passive.archived(&compressed)).unwrap();
+    assert!(content.starts_with(b"\x1f\x8b"), "WAL is as the primary has compressed it");
 }
 
 #[test]

@@ -23,6 +23,9 @@ Exit status:
 /// are done before `cron` goes on to the next server; of a server that a first `cron` is still busy with, a second one
 /// only has WAL archived.
 ///
+/// On a passive node, instead of archiving, it asks the primary what there is, and starts the copy of one backup and of
+/// new WAL in the background.
+///
 /// It belongs into the crontab of user `barman`, once a minute; the Debian package brings that entry.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = MORE)]

@@ -53,7 +53,7 @@ fn start_backup(
     if info.backups.is_empty() {
         server.info(format!("No backup synchronisation required for server {name}"));
     }
-    for id in due(catalog, info) {
+    for id in due(catalog, info)? {
         if info.backups.contains_key(&id) && is_obsolete(server, catalog, info, &id)? {
             continue;
         }
@@ -69,17 +69,20 @@ fn start_backup(
     Ok(())
 }
 
-/// The backups that are not here as a whole: those of the primary, and what is left of those that it had.
-fn due(catalog: &Catalog, info: &PrimaryInfo) -> Vec<BackupId> {
+/// The backups that are not here as a whole: those of the primary, and what is left of those that it had; but none whose
+/// deletion here has begun, which is finished first.
+fn due(catalog: &Catalog, info: &PrimaryInfo) -> Result<Vec<BackupId>, Error> {
+    let condemned = catalog.begun_deletions()?;
     let local = catalog.load().backups;
     let here: BTreeSet<&BackupId> = local.iter().filter(|it| it.is_available()).map(|it| &it.id).collect();
     let failed: BTreeSet<&BackupId> =
         local.iter().filter(|it| it.status == BackupStatus::Failed).map(|it| &it.id).collect();
     let remnants = local.iter().filter(|it| is_remnant(it)).map(|it| &it.id);
     let known: BTreeSet<&BackupId> = info.backups.keys().chain(remnants).collect();
-    let mut due: Vec<BackupId> = known.into_iter().filter(|id| !here.contains(id)).cloned().collect();
+    let is_due = |id: &&BackupId| !here.contains(id) && !condemned.contains(id);
+    let mut due: Vec<BackupId> = known.into_iter().filter(is_due).cloned().collect();
     due.sort_by_key(|id| (failed.contains(id), id.clone()));
-    due
+    Ok(due)
 }
 
 fn start_wals(
@@ -98,4 +101,53 @@ fn start_wals(
     }
     server.info(format!("Started copy of WAL files for server {name}"));
     start(&["sync-wals", name])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Layout;
+    use crate::ops::sync::PASSIVE;
+    use crate::sys::Files;
+
+    fn backup(day: u32, status: BackupStatus, mode: &str) -> BackupInfo {
+        let id = format!("202601{day:02}T100000").parse().unwrap();
+        BackupInfo { status, mode: Some(mode.into()), ..BackupInfo::new(id) }
+    }
+
+    #[test]
+    fn what_is_not_here_as_a_whole_is_due_oldest_first_and_what_failed_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout {
+            server: "main".into(),
+            backup_directory: dir.path().into(),
+            basebackups_directory: dir.path().join("base"),
+            lock_directory: dir.path().into(),
+            keeps_old_records: true,
+        };
+        let mut catalog = Catalog::open(&Files::default(), layout).unwrap();
+        let local = [
+            backup(1, BackupStatus::Failed, PASSIVE),
+            backup(2, BackupStatus::Done, PASSIVE),
+            backup(3, BackupStatus::Syncing, PASSIVE),
+            backup(4, BackupStatus::WaitingForWals, PASSIVE),
+            // Taken here, while this node was not passive.
+            backup(6, BackupStatus::Failed, "rsync-concurrent"),
+            // The primary has these no more.
+            backup(7, BackupStatus::Syncing, PASSIVE),
+            backup(8, BackupStatus::Done, PASSIVE),
+            // Its deletion was cut off.
+            backup(9, BackupStatus::Failed, PASSIVE),
+        ];
+        local.into_iter().for_each(|backup| catalog.save(backup).unwrap());
+        catalog.mark_deletion(&backup(9, BackupStatus::Failed, PASSIVE).id).unwrap();
+        let theirs = [1, 2, 3, 4, 5, 9].map(|day| backup(day, BackupStatus::Done, "rsync-concurrent"));
+        let info = PrimaryInfo {
+            backups: theirs.into_iter().map(|backup| (backup.id.clone(), backup)).collect(),
+            ..PrimaryInfo::default()
+        };
+        let due = due(&catalog, &info).unwrap();
+        let days: Vec<&str> = due.iter().map(|id| &id.as_str()[6..8]).collect();
+        assert_eq!(days, ["03", "05", "07", "01"]);
+    }
 }

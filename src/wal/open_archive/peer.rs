@@ -59,8 +59,7 @@ impl OpenArchive<'_> {
         self.catalogue.lines_behind(name, position, limit)
     }
 
-    /// The first `count` lines whose names are greater than `after` (from `from` on without it) and not greater than
-    /// `to`, ascending.
+    /// The first `count` lines from `start` on whose names are not greater than `to`, ascending.
     pub fn page(&mut self, start: PageStart<'_>, to: &str, count: usize) -> Result<Vec<XlogDbEntry>, Error> {
         self.catalogue.ensure_readable()?;
         let range = match start {
