@@ -451,29 +451,6 @@ fn cron_enforces_the_policy_that_lists_and_details_show() {
 }
 
 #[test]
-fn options_that_do_not_act_are_named_by_the_command_that_needs_them() {
-    let site = Site::new();
-    site.configure(&format!("[main]\n{SERVER}recovery_options = get-wal\nprimary_conninfo = y\n"));
-    assert_snapshot!(site.barman("delete main nightly"), @r"
-    exit code 1
-    -- stderr
-    ERROR: Unknown backup 'nightly' for server 'main'
-    HINT: See the backups with 'barman list-backups main'.
-    ");
-    assert_snapshot!(site.barman("restore main latest home"), @r"
-    exit code 1
-    -- stderr
-    WARNING: server 'main' sets options that have no effect in this version: recovery_options
-    ERROR: The restore operation cannot proceed because the destination folder '~/home' is not empty. To prevent accidental data loss, the destination must be empty. Please choose a different location or manually empty the folder.
-    ");
-    assert_snapshot!(site.barman("list-servers"), @r"
-    exit code 0
-    -- stdout
-    main
-    ");
-}
-
-#[test]
 fn a_server_for_an_engine_that_is_missing_is_refused() {
     let site = Site::new();
     site.configure(&format!("[main]\n{SERVER}streaming_archiver = on\n"));
