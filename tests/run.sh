@@ -70,10 +70,11 @@ if ! as_tester test -x "$PWD"; then
 fi
 export BARMAN_TEST_TOOLS="${CARGO_TARGET_DIR:-$PWD/target}/test-tools"
 
-# provide name: calls fetch_name in an empty $BARMAN_TEST_TOOLS/name, unless that very function has succeeded before.
+# provide name: calls fetch_name in an empty $BARMAN_TEST_TOOLS/name, unless that very function has succeeded before, in
+# that very place: scripts of Python name it.
 provide() {
     local place="$BARMAN_TEST_TOOLS/$1" recipe
-    recipe=$(declare -f "fetch_$1" | cksum)
+    recipe=$(declare -f "fetch_$1" | cat - <(echo "$place") | cksum)
     [ "$(cat "$place/.recipe" 2>/dev/null)" != "$recipe" ] || return 0
     note "Fetching $1"
     rm -rf "$place"
