@@ -89,6 +89,15 @@ pub const DEBTS: &[Debt] = &[
         settle: |theirs, _| theirs.stdout = theirs.stdout.replacen("{}BARMAN", "BARMAN", 1),
     },
     Debt {
+        name: "Nagios is told what is wrong with the words",
+        row: "`check --nagios` does not say that it knows no such server",
+        settle: |theirs, ours| {
+            if theirs.stdout.starts_with("BARMAN CRITICAL") && ours.stdout == theirs.stdout {
+                ours.stderr = ours.stderr.replace("ERROR: Unknown server 'nosuch'\n", "");
+            }
+        },
+    },
+    Debt {
         name: "show-servers tells why PostgreSQL does not answer",
         row: "`show-servers` of a server that cannot be reached",
         settle: |_, ours| ours.drop_lines("connection_error"),
@@ -107,13 +116,6 @@ pub const DEBTS: &[Debt] = &[
             if is_answer && sorted(&theirs.stdout) == sorted(&ours.stdout) {
                 theirs.stdout.clone_from(&ours.stdout);
             }
-        },
-    },
-    Debt {
-        name: "nothing is said of a version that is not known",
-        row: "`exclusive backup supported: FAILED (unable to determine postgres version)`",
-        settle: |theirs, ours| {
-            give_up(theirs, ours, &["unable to determine postgres version", "exclusive backup supported"]);
         },
     },
 ];
@@ -169,13 +171,6 @@ pub const CHANGE_DEBTS: &[Debt] = &[
         settle: |theirs, ours| {
             theirs.stdout = without_line_numbers(&theirs.stdout);
             ours.stdout = without_line_numbers(&ours.stdout);
-        },
-    },
-    Debt {
-        name: "no empty line before the recovery settings",
-        row: "An empty line comes before the recovery settings",
-        settle: |theirs, _| {
-            theirs.stdout = theirs.stdout.replace("\n    \n    restore_command", "\n    restore_command");
         },
     },
     Debt {

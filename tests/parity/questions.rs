@@ -141,7 +141,7 @@ const WRONG: [&str; 24] = [
 ];
 
 /// Asked about servers that are not in ordinary service.
-const OF_SERVERS: [&str; 38] = [
+const OF_SERVERS: [&str; 40] = [
     "list-servers",
     "list-servers --minimal",
     "list-backups all",
@@ -162,6 +162,8 @@ const OF_SERVERS: [&str; 38] = [
     "check idle",
     "check idle --nagios",
     "check broken --nagios",
+    "check misled --nagios",
+    "check nosuch main --nagios",
     "status idle",
     "status broken",
     "show-servers idle",

@@ -130,8 +130,12 @@ fn add_recovery_settings(
     Ok(())
 }
 
+/// Appends lines, behind an empty one.
 fn append_lines(content: &mut Vec<u8>, lines: Vec<u8>) {
     if !content.is_empty() && !content.ends_with(b"\n") {
+        content.push(b'\n');
+    }
+    if !content.is_empty() {
         content.push(b'\n');
     }
     content.extend(lines);
