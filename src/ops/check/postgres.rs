@@ -89,6 +89,7 @@ fn check_primary(server: &Server<'_>, facts: &ServerFacts, rows: &mut Rows) {
 pub fn check_strategy(server: &Server<'_>, postgres: &Postgres, rows: &mut Rows) -> Result<(), Error> {
     let strategy = Strategy::configured(server.config);
     let Postgres::Reached(client, facts) = postgres else {
+        // The same rows whether it answers or not: dashboards know them by name.
         if strategy == Strategy::Exclusive && matches!(postgres, Postgres::Unreachable(_)) {
             rows.ok("not in recovery", "");
             rows.fail("exclusive backup supported", "unable to determine postgres version");
