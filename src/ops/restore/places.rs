@@ -51,6 +51,7 @@ pub fn find_fit(server: &Server<'_>, host: &dyn Host, chosen: &Chosen, delta: bo
         refuse_closed(host, &survey, place)?;
     }
     let all = survey.places;
+    separation::refuse_backups(host, &all)?;
     separation::ensure(server, chosen, &all)?;
     let start = find_start(server, host, chosen, &all, delta)?;
     Ok(Places { all, start })
