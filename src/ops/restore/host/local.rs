@@ -143,7 +143,9 @@ impl LocalHost<'_> {
 
     fn put(&self, dir: &Path, mut file: NewFile) -> Result<(), Error> {
         let (files, target) = (&self.context.files, dir.join(&file.name));
-        let out = files.create(&target)?;
+        // What the backup has there may be readable only.
+        files.remove_file_if_exists(&target)?;
+        let out = files.create_new(&target, file.mode)?;
         files.set_mode(&target, file.mode)?;
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
