@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::archived::{self, Transport};
 use super::configuration::{self, Edited, Outcome};
-use super::delivery::{self, Delivery, FetchCommand};
+use super::delivery::{self, Delivery, FetchCommand, WAL_DIRECTORY};
 use super::delta::RESTORED_RECORD;
 use super::host::{Change, Host, NewFile, Place};
 use super::places::Start;
 use super::plan::RestorePlan;
-use super::recovery_conf;
+use super::recovery_conf::{self, STEERING_FILES};
 use super::request::Chosen;
 use super::scratch::Scratch;
 use super::source::{Source, Trees};
@@ -93,12 +93,18 @@ impl Restore<'_> {
         if self.plan.places.start == Start::Nothing {
             return Ok(());
         }
-        // From here on the files are neither those of before nor those of the backup.
-        let of_before =
-            [CONTROL_FILE, RESTORED_RECORD].map(|name| Change::Remove(self.destination.join(name)));
-        self.host.change(&of_before)?;
+        // From here on the files are neither those of before nor those of the backup. Unpacking removes nothing, and what
+        // steered a recovery of before would steer this one.
+        let of_before = [CONTROL_FILE, RESTORED_RECORD].into_iter().chain(STEERING_FILES);
+        let removals: Vec<Change> =
+            of_before.map(|name| Change::Remove(self.destination.join(name))).collect();
+        self.host.change(&removals)?;
         // Old WAL would be replayed. A link may lead to it, behind which newer rsyncs remove nothing.
-        self.host.change(&[Change::Empty(delivery::own_directory(self.destination, self.plan.version))])
+        let own = delivery::own_directory(self.destination, self.plan.version);
+        let asides =
+            [self.destination.join(WAL_DIRECTORY)].into_iter().chain(self.plan.chosen.wal_directory.clone());
+        let empty: Vec<Change> = std::iter::once(own).chain(asides).map(Change::Empty).collect();
+        self.host.change(&empty)
     }
 
     fn safe_horizon(&self) -> Option<Timestamp> {

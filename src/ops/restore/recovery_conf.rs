@@ -14,6 +14,15 @@ pub const AUTO_CONF: &str = "postgresql.auto.conf";
 /// The file that recovery is told by before PostgreSQL 12.
 pub const RECOVERY_CONF: &str = "recovery.conf";
 
+/// The empty file that has a server recover from an archive, from PostgreSQL 12 on.
+pub const RECOVERY_SIGNAL: &str = "recovery.signal";
+
+/// The one that has it stay a standby.
+pub const STANDBY_SIGNAL: &str = "standby.signal";
+
+/// The files of a data directory whose presence alone steers recovery.
+pub const STEERING_FILES: [&str; 3] = [RECOVERY_CONF, RECOVERY_SIGNAL, STANDBY_SIGNAL];
+
 /// What is asked of a server, as far as versions differ in it.
 #[derive(Debug, Clone, Copy)]
 pub struct AskedFor<'a> {

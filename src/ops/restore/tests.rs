@@ -216,6 +216,30 @@ fn a_repetition_that_stops_anywhere_does_not_leave_the_control_file_of_the_attem
 }
 
 #[test]
+fn a_repetition_with_other_options_is_not_steered_by_those_of_the_attempt_before() {
+    for site in [Site::new(), Site::archived()] {
+        let attempt = |to: &str, standby, files| {
+            let location = format!("ts:{}", site.path(&format!("{to}-ts")).display());
+            run(&site.server(files), &RestoreRequest { standby, ..site.request(to, &[&location]) })
+        };
+        // The last step before the mark goes.
+        let stopped = (0..steps_of_a_restore(&site)).rev().map(|allowed| (allowed, format!("to-{allowed}")));
+        let to = stopped.into_iter().find_map(|(allowed, to)| {
+            let _ = attempt(&to, true, Files::probed(CrashAfter::new(allowed)));
+            site.path(&format!("{to}/.barman-restore-incomplete")).exists().then_some(to)
+        });
+        let to = to.unwrap();
+        let left =
+            ["standby.signal", "barman_wal/000000010000000000000009"].map(|name| site.path(&to).join(name));
+        real::write(&left[1], "of a target that lay further").unwrap();
+        assert!(left[0].exists());
+        attempt(&to, false, Files::default()).unwrap();
+        site.assert_complete(&to, "after an attempt to make a standby");
+        assert!(!left.iter().any(|path| path.exists()));
+    }
+}
+
+#[test]
 fn what_was_started_since_is_not_taken_for_an_unfinished_restore() {
     let site = Site::new();
     let steps = steps_of_a_restore(&site);
