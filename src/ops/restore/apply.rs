@@ -88,6 +88,9 @@ impl Restore<'_> {
         let directories: Vec<Change> =
             self.plan.chosen.places().map(|place| Change::Directory(place.into())).collect();
         self.host.change(&directories)?;
+        // PostgreSQL refuses a directory that others may enter, as `mkdir` makes it. rsync gives it the mode that it has
+        // in the backup; archives do not tell that.
+        self.host.change(&[Change::Private(self.destination.into())])?;
         let mark = self.destination.join(INCOMPLETE_MARK);
         self.host.replace(&mark, self.plan.chosen.mark().as_bytes(), 0o600)?;
         if self.plan.places.start == Start::Nothing {

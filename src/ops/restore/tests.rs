@@ -2,6 +2,7 @@
 
 use std::fs as real;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -261,6 +262,16 @@ fn hidden_files_of_others_in_the_destination_stay() {
     site.assert_complete("to", "beside hidden files");
     assert_eq!(site.read("to/.ssh/kept").as_deref(), Some("mine"));
     assert_eq!(site.read("to-ts/.snapshot/kept").as_deref(), Some("mine"));
+}
+
+#[test]
+fn a_directory_that_was_made_before_is_closed_to_others() {
+    let mode = |path: &Path| real::metadata(path).unwrap().permissions().mode() & 0o777;
+    let site = Site::archived();
+    real::create_dir(site.path("to")).unwrap();
+    real::set_permissions(site.path("to"), real::Permissions::from_mode(0o755)).unwrap();
+    site.restore_to("to", Files::default()).unwrap();
+    assert_eq!(mode(&site.path("to")), 0o700, "PostgreSQL does not start in any other");
 }
 
 #[test]

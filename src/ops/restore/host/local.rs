@@ -109,6 +109,7 @@ impl LocalHost<'_> {
                 files.create_dir_all(dir)?;
                 files.set_mode(dir, 0o700)?;
             }
+            Change::Private(dir) => files.set_mode(dir, 0o700)?,
             Change::Link { target, link } => {
                 match files.symlink_metadata(link)? {
                     Some(found) if found.is_dir() => files.remove_tree(link)?,
