@@ -92,6 +92,9 @@ pub fn plan(
     let partial = find_partial(server, &archive, request, &wal)?;
     let judged = Judged { wal: &wal, facts: &wal_facts, target: target.as_ref(), partial };
     judge_gap(server, &archive, &judged, &delivery)?;
+    if !request.standby {
+        warn_of_early_end(server, &archive, &judged, &delivery)?;
+    }
     let recovery = request.recovers().then_some(Recovery {
         target,
         exclusive,
@@ -312,7 +315,8 @@ fn judge_gap(
     let is_before_target = match judged.target {
         _ if gap.in_backup => false,
         Some(RecoveryTarget::Time(at)) => {
-            last_before(archive, judged.wal, gap.segment)?.is_none_or(|finished| is_earlier(finished, *at))
+            let last = last_finished(archive, judged.wal, Some(gap.segment))?;
+            last.is_none_or(|(_, finished)| is_earlier(finished, *at))
         }
         Some(RecoveryTarget::Lsn(_)) => true,
         Some(RecoveryTarget::Immediate | RecoveryTarget::Xid(_) | RecoveryTarget::Name(_)) | None => false,
@@ -340,6 +344,30 @@ fn judge_gap(
     }
     let or_target = if gap.in_backup { "" } else { ", or choose a target before it" };
     Err(Error::refused(format!("{missing}{spoils}{advice}{or_target}")))
+}
+
+/// Where the archive ends before the target time, PostgreSQL ends recovery without having found it, and since version 13
+/// does not start.
+fn warn_of_early_end(
+    server: &Server<'_>,
+    archive: &Archive,
+    judged: &Judged<'_>,
+    delivery: &Delivery,
+) -> Result<(), Error> {
+    let Some(RecoveryTarget::Time(target)) = judged.target else { return Ok(()) };
+    let may_have_more = judged.partial.is_some() || matches!(delivery, Delivery::Fetched(_));
+    let Some((last, finished)) = last_finished(archive, judged.wal, None)? else { return Ok(()) };
+    if may_have_more || !is_earlier(finished, *target) {
+        return Ok(());
+    }
+    server.warning(format!(
+        "the last WAL segment that is archived, {last}, was finished before the target time: PostgreSQL may not find the \
+         target, and then 'recovery ended before configured recovery target was reached' and it does not start. Archive \
+         what comes next ('barman switch-wal --force --archive {}') and restore again, add --partial-wal, or leave out \
+         the target and give --target-tli latest to have all there is",
+        server.name()
+    ));
+    Ok(())
 }
 
 impl Judged<'_> {
@@ -372,11 +400,16 @@ fn is_earlier(finished: f64, moment: Timestamp) -> bool {
     finished < moment.timestamp_micros() as f64 / 1e6
 }
 
-/// When the last segment before the gap was finished, in seconds of Unix time.
-fn last_before(archive: &Archive, wal: &WalPlan, gap: WalSegment) -> Result<Option<f64>, Error> {
-    let before = wal.files.iter().filter_map(|name| name.segment()).rfind(|segment| *segment < gap);
-    let Some(segment) = before else { return Ok(None) };
-    Ok(archive.open()?.find(WalName::Segment(segment))?.map(|entry| entry.time))
+/// The last segment of the plan, or the last one before the gap, and when it was finished, in seconds of Unix time.
+fn last_finished(
+    archive: &Archive,
+    wal: &WalPlan,
+    gap: Option<WalSegment>,
+) -> Result<Option<(WalSegment, f64)>, Error> {
+    let mut segments = wal.files.iter().filter_map(|name| name.segment());
+    let last = segments.rfind(|segment| gap.is_none_or(|gap| *segment < gap));
+    let Some(segment) = last else { return Ok(None) };
+    Ok(archive.open()?.find(WalName::Segment(segment))?.map(|entry| (segment, entry.time)))
 }
 
 #[cfg(test)]

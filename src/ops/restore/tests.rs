@@ -618,6 +618,31 @@ fn a_segment_that_was_cut_off_is_never_restored_short() {
     assert!(!site.path("new").exists(), "refused before a byte is written");
 }
 
+/// Restores, and keeps what is said.
+fn restore_heard(site: &Site, to: &str, targets: Vec<TypedTarget>) -> (Result<Restored, String>, Arc<Said>) {
+    let said = Arc::new(Said::default());
+    let mut server = site.server(Files::default());
+    server.context.events = said.clone();
+    let location = format!("ts:{}", site.path(&format!("{to}-ts")).display());
+    let request = RestoreRequest { targets, ..site.request(to, &[&location]) };
+    (run(&server, &request).map_err(|error| error.to_string()), said)
+}
+
+#[test]
+fn an_archive_that_ends_before_the_target_time_is_told() {
+    let site = Site::new();
+    let target = || vec![TypedTarget::Time("2026-01-01 11:00:00+00:00".into())];
+    let warns = |to: &str, finished: &str| {
+        let list = format!("{SEGMENT}\t1048576\t{finished}\tNone\tNone\n");
+        real::write(site.path("main/wals/main-xlog.db"), list).unwrap();
+        let (restored, said) = restore_heard(&site, to, target());
+        restored.unwrap();
+        said.has(Severity::Warning, "was finished before the target time")
+    };
+    assert!(warns("short", "1767265199.5"), "half a second before 11:00");
+    assert!(!warns("enough", "1767265200.5"));
+}
+
 #[test]
 fn a_segment_that_was_cut_off_after_the_backup_ends_the_wal_and_is_told() {
     let site = Site::new();
@@ -625,14 +650,7 @@ fn a_segment_that_was_cut_off_after_the_backup_ends_the_wal_and_is_told() {
     real::write(site.path(&format!("main/wals/0000000100000000/{cut}")), "w".repeat(1000)).unwrap();
     let list = format!("{SEGMENT}\t1048576\t1.5\tNone\tNone\n{cut}\t1000\t2.5\tNone\tNone\n");
     real::write(site.path("main/wals/main-xlog.db"), list).unwrap();
-    let restore = |to: &str, targets| {
-        let said = Arc::new(Said::default());
-        let mut server = site.server(Files::default());
-        server.context.events = said.clone();
-        let location = format!("ts:{}", site.path(&format!("{to}-ts")).display());
-        let request = RestoreRequest { targets, ..site.request(to, &[&location]) };
-        (run(&server, &request).map_err(|error| error.to_string()), said)
-    };
+    let restore = |to: &str, targets| restore_heard(&site, to, targets);
     let (restored, said) = restore("plain", Vec::new());
     restored.unwrap();
     assert!(said.has(Severity::Warning, "it holds 1000 bytes"), "{:?}", said.0.lock().unwrap());
