@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::archived::{self, Transport};
+use super::chosen::Chosen;
 use super::configuration::{self, Edited, Outcome};
-use super::delivery::{self, Delivery, FetchCommand, WAL_DIRECTORY};
-use super::delta::RESTORED_RECORD;
+use super::delivery::{self, Delivery, FetchCommand};
 use super::host::{Change, Host, NewFile, Place};
+use super::names::{CONTROL_FILE, INCOMPLETE_MARK, RESTORED_RECORD, STEERING_FILES, WAL_DIRECTORY};
 use super::places::Start;
 use super::plan::RestorePlan;
-use super::recovery_conf::{self, STEERING_FILES};
-use super::request::Chosen;
+use super::recovery_conf;
 use super::scratch::Scratch;
 use super::source::{Source, Trees};
 use crate::catalog::{BackupArchive, Part};
@@ -18,11 +18,6 @@ use crate::ops::{CopySettings, Error, Server, get_wal};
 use crate::transfer::smart_copy::{CopyItem, SmartCopy};
 use crate::transfer::{Endpoint, Filters};
 use crate::types::{Timestamp, WalName, WalSegment, timestamp_text};
-
-/// The file that tells an unfinished restore from a stranger's directory.
-pub const INCOMPLETE_MARK: &str = ".barman-restore-incomplete";
-/// The file without which PostgreSQL does not start.
-pub const CONTROL_FILE: &str = "global/pg_control";
 
 /// Restores as `plan` says, on `host`.
 pub fn apply(

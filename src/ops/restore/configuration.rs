@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::configuration_files::{self, ConfigurationFile, ConfigurationFiles};
 use super::host::NewFile;
-use super::plan::{Recovery, RestorePlan};
-use super::recovery_conf::{self, RECOVERY_SIGNAL, STANDBY_SIGNAL};
+use super::names::{RECOVERY_SIGNAL, STANDBY_SIGNAL};
+use super::plan::RestorePlan;
+use super::recovery_conf::{self, Recovery};
 use super::settings::Setting;
 use crate::ops::{Error, Server};
 use crate::sys::Files;

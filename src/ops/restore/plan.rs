@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::chosen::Chosen;
 use super::delivery::{self, Delivery};
 use super::host::Host;
 use super::places::Places;
-use super::recovery_conf::{self, AskedFor};
-use super::request::{Chosen, RestoreRequest};
+use super::recovery_conf::{self, AskedFor, Recovery};
+use super::request::RestoreRequest;
 use super::target;
 use super::timelines::{Followed, newest_known, resolve_ancestry};
 use super::wal_plan::{self, Ancestry, Gap, WalEnd, WalFacts, WalPlan};
 use crate::ops::{Error, Server, get_wal};
 use crate::types::{
-    Lsn, PgVersion, RecoveryTarget, SegmentLayout, SegmentSize, TargetAction, Timeline, Timestamp, WalName,
-    WalSegment, timestamp_text,
+    Lsn, PgVersion, RecoveryTarget, SegmentLayout, SegmentSize, Timeline, Timestamp, WalName, WalSegment,
+    timestamp_text,
 };
 use crate::wal::Archive;
 
@@ -34,23 +35,6 @@ pub struct RestorePlan {
     pub delivery: Delivery,
     /// How recovery is steered; without it the server recovers to the end of its WAL as after a crash.
     pub recovery: Option<Recovery>,
-}
-
-/// Archive recovery.
-#[derive(Debug)]
-pub struct Recovery {
-    /// Where to stop.
-    pub target: Option<RecoveryTarget>,
-    /// Stop just before it.
-    pub exclusive: bool,
-    /// The value of `recovery_target_timeline`, when it has to be written.
-    pub timeline: Option<String>,
-    /// What to do then.
-    pub action: Option<TargetAction>,
-    /// Whether the server stays a standby.
-    pub standby: bool,
-    /// The file that tells PostgreSQL all this.
-    pub settings_file: String,
 }
 
 /// Decides how `chosen` is restored.

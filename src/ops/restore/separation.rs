@@ -5,10 +5,9 @@
 
 use std::path::Path;
 
-use super::delivery::WAL_DIRECTORY;
-use super::host::{Host, Place};
-use super::places::of_host;
-use super::request::Chosen;
+use super::chosen::Chosen;
+use super::host::{Host, Place, of_host};
+use super::names::WAL_DIRECTORY;
 use crate::catalog::Tablespace;
 use crate::ops::{Error, Server};
 use crate::types::BackupId;
