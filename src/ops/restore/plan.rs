@@ -1,6 +1,7 @@
 //! All decisions of a restore, made and said before anything is written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use super::chosen::Chosen;
 use super::delivery::{self, Delivery};
@@ -16,7 +17,7 @@ use crate::types::{
     Lsn, PgVersion, RecoveryTarget, SegmentLayout, SegmentSize, Timeline, Timestamp, WalName, WalSegment,
     timestamp_text,
 };
-use crate::wal::Archive;
+use crate::wal::{Archive, StoredAs};
 
 /// A restore, decided.
 #[derive(Debug)]
@@ -78,6 +79,9 @@ pub fn plan(
     judge_gap(server, &archive, &judged, &delivery)?;
     if !request.standby {
         warn_of_early_end(server, &archive, &judged, &delivery)?;
+    }
+    if !matches!(delivery, Delivery::Fetched(_)) {
+        ensure_decodable(server, &archive, &wal, facts.layout.size())?;
     }
     let recovery = request.recovers().then_some(Recovery {
         target,
@@ -220,9 +224,33 @@ fn cut_off_segments(
     let mut cut_off = BTreeMap::new();
     for segment in wal.files.iter().filter_map(|name| name.segment()) {
         server.context.cancel.check()?;
-        cut_off.extend(archive.find_wrong_length(segment, size)?.map(|bytes| (segment, bytes)));
+        if let StoredAs::OtherLength(bytes) = archive.stored_as(segment, size)? {
+            cut_off.insert(segment, bytes);
+        }
     }
     Ok(cut_off)
+}
+
+/// Decodes one segment of each kind: that the key, the passphrase or a filter is missing must not be found out when the
+/// base backup is copied. To decode all of them would take as long again as to restore them.
+fn ensure_decodable(
+    server: &Server<'_>,
+    archive: &Archive,
+    wal: &WalPlan,
+    size: SegmentSize,
+) -> Result<(), Error> {
+    let mut tried = Vec::new();
+    for segment in wal.files.iter().filter_map(|name| name.segment()) {
+        server.context.cancel.check()?;
+        let kind = archive.stored_as(segment, size)?;
+        if !matches!(kind, StoredAs::Packed { .. }) || tried.contains(&kind) {
+            continue;
+        }
+        let name = WalName::Segment(segment);
+        archive.read(name)?.expecting(name, size).copy_to(&mut io::sink(), &archive.path_of(name))?;
+        tried.push(kind);
+    }
+    Ok(())
 }
 
 fn announce(server: &Server<'_>, target: Option<&RecoveryTarget>, timeline: Option<Timeline>) {

@@ -96,6 +96,20 @@ impl Site {
         site
     }
 
+    /// Compresses the WAL of the backup, and lets a damaged segment follow, whose place it gives.
+    fn add_damaged_segment(&self) -> PathBuf {
+        let mut encoder = Encoder::new(Vec::new(), Format::Gzip, Level::Low).unwrap();
+        encoder.write_all(wal().as_bytes()).unwrap();
+        let segment = self.path(&format!("main/wals/0000000100000000/{SEGMENT}"));
+        real::write(&segment, encoder.finish().unwrap()).unwrap();
+        let next = "000000010000000000000004";
+        let damaged = segment.with_file_name(next);
+        real::write(&damaged, b"\x1f\x8b\x08\0\0\0\0\0\0\x03damaged").unwrap();
+        let list = [SEGMENT, next].map(|name| format!("{name}\t17\t1.5\tgzip\tNone\n")).concat();
+        real::write(self.path("main/wals/main-xlog.db"), list).unwrap();
+        damaged
+    }
+
     fn server(&self, files: Files) -> Server<'_> {
         let context = Context { files, ..Context::new(Arc::new(Silent), Cancel::default()) };
         Server::new(&context, &self.config.global, &self.config.servers["main"])
@@ -512,8 +526,7 @@ fn what_postgresql_could_not_be_told_is_refused() {
 fn what_is_wrong_with_wal_is_said_in_the_same_words_wherever_it_goes() {
     use std::os::unix::fs::PermissionsExt;
     let site = Site::new();
-    let damaged = site.path(&format!("main/wals/0000000100000000/{SEGMENT}"));
-    real::write(damaged, b"\x1f\x8b\x08\0\0\0\0\0\0\x03damaged").unwrap();
+    site.add_damaged_segment();
     let ssh = site.path("ssh");
     let script = "#!/bin/sh\nwhile [ \"$1\" != there ]; do shift; done; shift\n\
                   while [ \"$1\" = -o ]; do shift 2; done; exec /bin/sh -c \"$*\"\n";
@@ -521,12 +534,24 @@ fn what_is_wrong_with_wal_is_said_in_the_same_words_wherever_it_goes() {
     real::set_permissions(&ssh, real::Permissions::from_mode(0o755)).unwrap();
     let said = |to: &str, remote_ssh_command| {
         let location = format!("ts:{}", site.path(&format!("{to}-ts")).display());
-        let request = RestoreRequest { remote_ssh_command, ..site.request(to, &[&location]) };
+        let targets = Vec::new();
+        let request = RestoreRequest { remote_ssh_command, targets, ..site.request(to, &[&location]) };
         run(&site.server(Files::default()), &request).unwrap_err().description()
     };
     let (here, there) = (said("here", None), said("there", Some(format!("{} there", ssh.display()))));
     assert!(here.contains("HINT: ") && here.contains("the file is damaged"), "{here}");
     assert_eq!(here, there);
+    assert!(site.path("here/base").exists(), "it is among those that are read when they are copied");
+}
+
+#[test]
+fn what_is_missing_to_decode_wal_is_found_before_anything_is_written() {
+    let site = Site::new();
+    let damaged = site.add_damaged_segment();
+    real::copy(&damaged, damaged.with_file_name(SEGMENT)).unwrap();
+    let refused = site.restore_to("to", Files::default()).unwrap_err().description();
+    assert!(refused.contains(SEGMENT) && refused.contains("the file is damaged"), "{refused}");
+    assert!(!site.path("to").exists());
 }
 
 #[test]
