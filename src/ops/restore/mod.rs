@@ -31,6 +31,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod timelines;
+mod wal_check;
 mod wal_plan;
 
 use super::hooks::Scripts;
