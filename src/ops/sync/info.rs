@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::ops::{Error, Server};
 use crate::pg;
-use crate::view::SyncInfo;
+use crate::view::{SyncInfo, SyncedWal};
 use crate::wal::{Archive, Extent, PageStart, XlogDbEntry};
 
 /// How many lines are read at a time: some mebibytes. In between, others get the lock of xlog.db: who listens may be slow.
@@ -32,7 +32,7 @@ pub fn answer(
     server: &Server<'_>,
     request: Request<'_>,
     version: &str,
-) -> Result<(SyncInfo, impl Iterator<Item = Result<Value, Error>> + use<>), Error> {
+) -> Result<(SyncInfo, impl Iterator<Item = Result<SyncedWal, Error>> + use<>), Error> {
     let archive = server.archive();
     let (extent, tail) = {
         let mut open = archive.open()?;
@@ -135,7 +135,7 @@ impl Pages {
 }
 
 impl Iterator for Pages {
-    type Item = Result<Value, Error>;
+    type Item = Result<SyncedWal, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ready.is_empty()
@@ -147,7 +147,7 @@ impl Iterator for Pages {
     }
 }
 
-fn wal(line: XlogDbEntry) -> Value {
+fn wal(line: XlogDbEntry) -> SyncedWal {
     let XlogDbEntry { name, size, time, compression, encryption } = line;
-    json!({"compression": compression, "encryption": encryption, "name": name, "size": size, "time": time})
+    SyncedWal { compression, encryption, name, size, time }
 }
