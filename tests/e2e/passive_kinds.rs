@@ -145,4 +145,16 @@ fn barman_that_takes_a_passive_node_over_finishes_what_waits_for_its_wal() {
     eventually("the passive node is idle", || nodes.is_idle());
     assert_eq!(nodes.passive.field(&id, "status"), "DONE");
     nodes.assert_restorable(&id, &nodes.world.pg.contents());
+
+    // Our cron finishes, too, what a copy has left that was killed when all WAL was here.
+    let record = fs::read_to_string(nodes.passive.record(&id)).unwrap();
+    fs::write(nodes.passive.record(&id), record.replace("status=DONE", "status=WAITING_FOR_WALS")).unwrap();
+    nodes.passive.barman("cron").ok().says("No WAL synchronisation required for server main");
+    assert_eq!(nodes.passive.field(&id, "status"), "DONE");
+
+    // A backup whose deletion has begun is not told of: files of it may be gone.
+    let told = || nodes.passive.barman("sync-info --primary main").ok().said(&id);
+    assert!(told());
+    fs::write(nodes.world.site.server_dir().join(format!("meta/{id}-delete_this")), "delete").unwrap();
+    assert!(!told());
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Map, Value, json};
 
+use crate::catalog::BackupInfo;
 use crate::ops::{Error, Server};
 use crate::pg;
 use crate::view::{SyncInfo, SyncedWal};
@@ -51,7 +52,10 @@ pub fn answer(
     for error in loaded.errors {
         server.warning(Error::from(error).description());
     }
-    let available: Vec<_> = loaded.backups.into_iter().filter(|backup| backup.is_available()).collect();
+    // Files of a backup may be missing once its deletion has begun; the half of it is not to be copied for the whole.
+    let condemned = catalog.begun_deletions()?;
+    let is_told = |backup: &&BackupInfo| backup.is_available() && !condemned.contains(&backup.id);
+    let available: Vec<_> = loaded.backups.into_iter().filter(is_told).collect();
     let oldest_wal = available.iter().filter_map(|backup| backup.begin_wal).min().map(|wal| wal.to_string());
     let pages = match (tail, &extent) {
         // The position says which lines the other has seen, whatever their names are: a file that came late, too.

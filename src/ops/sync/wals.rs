@@ -225,7 +225,7 @@ impl Copier<'_> {
 }
 
 /// Marks the backups DONE whose WAL has all come.
-fn settle(server: &Server<'_>) -> Result<(), Error> {
+pub fn settle(server: &Server<'_>) -> Result<(), Error> {
     let mut catalog = server.catalog()?;
     let archive = server.archive();
     let is_waiting = |backup: &&&BackupInfo| backup.status == BackupStatus::WaitingForWals;
