@@ -50,7 +50,7 @@ pub use select::SelectError;
 pub use server::{
     BackupMethod, BackupOptions, Change, Compression, CompressionLevel, Encryption, HookEvent, HookPhase,
     Hooks, RecoveryOptions, Retry, ReuseBackup, ServerConfig, Setting, Staging, StagingLocation,
-    StagingOptions, StagingStep,
+    StagingOptions,
 };
 pub use value::{OptionSet, Value};
 pub use written::{SectionKind, Written, validate as validate_option};

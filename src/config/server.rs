@@ -5,6 +5,7 @@ mod choices;
 mod finish;
 mod rules;
 mod settings;
+mod staging;
 mod support;
 mod values;
 
@@ -22,9 +23,8 @@ pub(super) use finish::finish;
 pub(super) use rules::check;
 pub use settings::Setting;
 use settings::Settings;
-pub use values::{
-    BackupOptions, Encryption, Hooks, RecoveryOptions, Retry, Staging, StagingOptions, StagingStep,
-};
+pub use staging::{Staging, StagingOptions};
+pub use values::{BackupOptions, Encryption, Hooks, RecoveryOptions, Retry};
 
 /// What a model changes of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]

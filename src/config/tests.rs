@@ -305,17 +305,13 @@ fn former_names_of_options_still_count() {
     assert_eq!((server.gcp_project(), server.gcp_zone()), (Some("old"), Some("new")));
 
     let staged =
-        |text: &str, step| main_server(text).staging_options().of(step).map(|s| (s.path, s.location));
-    let at = |path: &str, location| Ok((path.into(), location));
+        |text: &str| main_server(text).staging_options().for_unpacking().map(|s| (s.path, s.location));
+    let at = |path: &str, location| Some((path.into(), location));
     let [local, remote] = [StagingLocation::Local, StagingLocation::Remote];
-    assert_eq!(staged("", StagingStep::Combine), at("/tmp", local));
-    assert_eq!(
-        staged("staging_path = /x\nstaging_location = remote\n", StagingStep::Unpack),
-        at("/x", remote)
-    );
-    let former = "recovery_staging_path = /x\nstaging_location = remote\n";
-    assert_eq!(staged(former, StagingStep::Unpack), at("/x", local));
-    assert_eq!(staged(former, StagingStep::Decrypt), Err("local_staging_path"));
+    assert_eq!(staged(""), at("/tmp", local));
+    assert_eq!(staged("staging_path = /x\nstaging_location = remote\n"), at("/x", remote));
+    assert_eq!(staged("recovery_staging_path = /x\nstaging_location = remote\n"), at("/x", local));
+    assert_eq!(staged("local_staging_path = /x\n"), None);
 }
 
 #[test]

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{
-    BackupMethod, Compression, CompressionLevel, HookEvent, HookPhase, ReuseBackup, ServerConfig,
-    StagingLocation,
-};
+use super::{BackupMethod, Compression, CompressionLevel, HookEvent, HookPhase, ReuseBackup, ServerConfig};
 use crate::config::schema::{Key, key};
 use crate::config::value::Value;
 use crate::types::RetentionPolicy;
@@ -55,70 +52,6 @@ pub struct Hooks<'a> {
 pub struct Encryption<'a> {
     /// The gpg key.
     pub key_id: Option<&'a str>,
-}
-
-/// A step of a restore that needs room for files of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StagingStep {
-    /// Unpacking a compressed backup.
-    Unpack,
-    /// Putting incremental backups together.
-    Combine,
-    /// Decrypting a backup.
-    Decrypt,
-}
-
-/// Room for files of a restore.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Staging {
-    /// The directory.
-    pub path: PathBuf,
-    /// The host it is on.
-    pub location: StagingLocation,
-}
-
-/// What is said about the room for files of a restore.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StagingOptions {
-    /// `staging_path`.
-    pub path: Option<PathBuf>,
-    /// `staging_location`.
-    pub location: StagingLocation,
-    /// `recovery_staging_path`, which was for unpacking.
-    pub unpack_path: Option<PathBuf>,
-    /// `local_staging_path`, which was for everything else.
-    pub combine_path: Option<PathBuf>,
-}
-
-impl StagingOptions {
-    /// Where a step of a restore prepares files.
-    ///
-    /// # Errors
-    /// The deprecated option that would say it, when only the one for the other step is set.
-    pub fn of(&self, step: StagingStep) -> Result<Staging, &'static str> {
-        if let Some(path) = &self.path {
-            return Ok(Staging { path: path.clone(), location: self.location });
-        }
-        if !self.is_deprecated() {
-            return Ok(Staging { path: PathBuf::from("/tmp"), location: self.location });
-        }
-        let (own, option) = match step {
-            StagingStep::Unpack => (&self.unpack_path, key!("recovery_staging_path")),
-            StagingStep::Combine | StagingStep::Decrypt => (&self.combine_path, key!("local_staging_path")),
-        };
-        let path = own.clone().ok_or(option.name())?;
-        Ok(Staging { path, location: StagingLocation::Local })
-    }
-
-    /// Whether only deprecated options say something.
-    pub fn is_deprecated(&self) -> bool {
-        self.path.is_none() && (self.unpack_path.is_some() || self.combine_path.is_some())
-    }
-
-    /// Whether files are to be prepared in a directory of this host that somebody has chosen for that.
-    pub fn is_local_by_choice(&self) -> bool {
-        self.is_deprecated() || (self.path.is_some() && self.location == StagingLocation::Local)
-    }
 }
 
 /// About the server.
@@ -457,18 +390,6 @@ impl ServerConfig {
     pub fn recovery_options(&self) -> RecoveryOptions {
         let has = |word| self.has_word(key!("recovery_options"), word);
         RecoveryOptions { get_wal: has("get-wal"), delta_restore: has("delta-restore") }
-    }
-
-    /// What is said about the room for files of a restore.
-    pub fn staging_options(&self) -> StagingOptions {
-        let location = StagingLocation::named_by(self.value(key!("staging_location")));
-        let path = |key| self.text(key).map(PathBuf::from);
-        StagingOptions {
-            path: path(key!("staging_path")),
-            location: location.unwrap_or(StagingLocation::Local),
-            unpack_path: path(key!("recovery_staging_path")),
-            combine_path: path(key!("local_staging_path")),
-        }
     }
 
     /// The commands that run before or after an event.

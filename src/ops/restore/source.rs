@@ -6,7 +6,7 @@ use super::apply::CONTROL_FILE;
 use super::host::Host;
 use super::request::RestoreRequest;
 use crate::catalog::{BackupArchive, BackupInfo, DirectoryForm, Layout};
-use crate::config::{StagingLocation, StagingOptions, StagingStep};
+use crate::config::{StagingLocation, StagingOptions};
 use crate::ops::{Error, Server, backup_archives};
 
 /// The files of a backup, as it keeps them.
@@ -105,7 +105,7 @@ impl Source {
                  --staging-location",
             );
         }
-        let staging = options.of(StagingStep::Unpack).ok();
+        let staging = options.for_unpacking();
         let staging = staging.filter(|staging| staging.location == StagingLocation::Local);
         let is_staged = staging.is_some() && host.ssh_command().is_some() && options.is_local_by_choice();
         let staging_path = staging.map_or_else(|| PathBuf::from("/tmp"), |staging| staging.path);
