@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::commands::Command;
 use super::globals::{self, Cli, Color, LogLevel};
 use super::logging;
 use crate::config::{Audience, Config, Global, MainFile, Notice, ServerConfig};
@@ -120,6 +121,7 @@ fn terminal_options(cli: &Cli) -> TerminalOptions {
         Color::Auto => terminals,
     };
     let format = match cli.format {
+        _ if cli.command.as_ref().is_some_and(Command::is_for_monitoring) => Format::Monitoring,
         globals::Format::Console => Format::Console,
         globals::Format::Json => Format::Json,
     };

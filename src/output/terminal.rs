@@ -19,6 +19,8 @@ pub enum Format {
     Console,
     /// One JSON document, when the command ends.
     Json,
+    /// Nothing but the lines that monitoring reads, and errors; all else is in the log.
+    Monitoring,
 }
 
 /// What the command line decided about output.
@@ -88,9 +90,8 @@ impl Terminal {
         self.print(text);
     }
 
-    /// Prints an answer that monitoring waits for, in every format and also with `--quiet`.
+    /// Prints an answer that monitoring waits for, also with `--quiet`.
     pub fn print_always(&self, text: &str) {
-        self.printed.store(true, Ordering::Relaxed);
         self.undisturbed(|| drop(io::stdout().lock().write_all(text.as_bytes())));
     }
 
@@ -190,6 +191,9 @@ impl Events for Terminal {
             Severity::Error => "_ERROR",
         };
         if self.noted(|document| document.say(kind, text)) {
+            return;
+        }
+        if self.options.format == Format::Monitoring && severity != Severity::Error {
             return;
         }
         match severity {

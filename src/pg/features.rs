@@ -39,6 +39,9 @@ pub struct Features {
     pub wal_directory: &'static str,
     /// How recovery is configured.
     pub recovery_style: RecoveryStyle,
+    /// Whether recovery by itself follows the newest timeline that it finds; before 12 it stays on that of the backup,
+    /// which has no name then.
+    pub follows_newest_timeline: bool,
     /// The setting that keeps WAL for standbys; before 13 it counts segments.
     pub wal_keep_setting: &'static str,
     /// Whether a backup can be taken in exclusive mode.
@@ -61,6 +64,7 @@ impl Features {
         Self {
             wal_directory: if since(10) { "pg_wal" } else { "pg_xlog" },
             recovery_style: if since(12) { RecoveryStyle::SignalFiles } else { RecoveryStyle::RecoveryConf },
+            follows_newest_timeline: since(12),
             wal_keep_setting: if since(13) { "wal_keep_size" } else { "wal_keep_segments" },
             has_exclusive_backup: !since(15),
             concurrent_backup: match version.number() {
@@ -119,6 +123,7 @@ mod tests {
         assert_eq!((of(90_624).wal_directory, of(100_000).wal_directory), ("pg_xlog", "pg_wal"));
         assert_eq!(of(110_000).recovery_style, RecoveryStyle::RecoveryConf);
         assert_eq!(of(120_000).recovery_style, RecoveryStyle::SignalFiles);
+        assert!(!of(110_022).follows_newest_timeline && of(120_000).follows_newest_timeline);
         assert_eq!(
             (of(120_000).wal_keep_setting, of(130_000).wal_keep_setting),
             ("wal_keep_segments", "wal_keep_size")

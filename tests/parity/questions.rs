@@ -54,7 +54,7 @@ impl fmt::Display for Question {
 }
 
 /// Asked about one catalogue: the answers do not depend on what is in it.
-const ONCE: [&str; 52] = [
+const ONCE: [&str; 70] = [
     "list-servers",
     "list-servers --minimal",
     "list-server",
@@ -107,13 +107,31 @@ const ONCE: [&str; 52] = [
     "config-update nonsense",
     "switch-wal main",
     "lock-directory-cleanup",
+    "get-wal main 000000010000000000000002",
+    "get-wal main 0000000100000000000000FF",
+    "get-wal main nosuch",
+    "get-wal main 000000010000000000000002 --peek 3",
+    "get-wal main 0000000100000000000000FF --peek 2",
+    "get-wal main 000000010000000000000002 --test",
+    "get-wal nosuch 000000010000000000000002",
+    "get-wal main 00000002.history",
+    "get-wal main 000000010000000000000002 --partial",
+    "show-server main",
+    "recover main nosuch /nowhere",
+    "switch-xlog main",
+    "sync-backup main latest",
+    "sync-wals main",
+    "check-backup main latest",
+    "put-wal nosuch",
+    "archive-wal nosuch",
+    "rebuild-xlogdb nosuch",
 ];
 
 /// The case that it is asked about.
 const CASE: &str = "list";
 
 /// Wrong words: the programs end alike, and say it in their own words.
-const WRONG: [&str; 24] = [
+const WRONG: [&str; 28] = [
     "nosuch",
     "--nosuch list-servers",
     "list-servers main",
@@ -138,10 +156,14 @@ const WRONG: [&str; 24] = [
     "replication-status main --target nosuch",
     "lock-directory-cleanup main",
     "diagnose main",
+    "cron main",
+    "get-wal main",
+    "get-wal main 000000010000000000000002 --peek x",
+    "put-wal",
 ];
 
 /// Asked about servers that are not in ordinary service.
-const OF_SERVERS: [&str; 38] = [
+const OF_SERVERS: [&str; 40] = [
     "list-servers",
     "list-servers --minimal",
     "list-backups all",
@@ -162,6 +184,8 @@ const OF_SERVERS: [&str; 38] = [
     "check idle",
     "check idle --nagios",
     "check broken --nagios",
+    "check misled --nagios",
+    "check nosuch main --nagios",
     "status idle",
     "status broken",
     "show-servers idle",

@@ -38,7 +38,7 @@ pub struct Args {
 
     /// Answer on one line for Nagios: exit code 0 when all is well, 2 when not
     #[arg(long)]
-    nagios: bool,
+    pub(super) nagios: bool,
 
     /// Seconds that the checks of a server may take, 0 for no limit
     #[arg(long, value_name = "SECONDS")]

@@ -90,6 +90,13 @@ pub enum Command {
     VerifyBackup(verify_backup::Args),
 }
 
+impl Command {
+    /// Whether it answers to a program for monitoring.
+    pub fn is_for_monitoring(&self) -> bool {
+        matches!(self, Self::Check(args) if args.nagios)
+    }
+}
+
 /// The exit code when the command could not be begun.
 pub fn failure(cli: &Cli) -> ExitCode {
     match cli.command {

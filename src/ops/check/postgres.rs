@@ -87,8 +87,16 @@ fn check_primary(server: &Server<'_>, facts: &ServerFacts, rows: &mut Rows) {
 
 /// Whether it can be backed up in the way that the configuration asks for.
 pub fn check_strategy(server: &Server<'_>, postgres: &Postgres, rows: &mut Rows) -> Result<(), Error> {
-    let Postgres::Reached(client, facts) = postgres else { return Ok(()) };
-    let (strategy, ground) = (Strategy::configured(server.config), Ground::of(client, facts)?);
+    let strategy = Strategy::configured(server.config);
+    let Postgres::Reached(client, facts) = postgres else {
+        // The same rows whether it answers or not: dashboards know them by name.
+        if strategy == Strategy::Exclusive && matches!(postgres, Postgres::Unreachable(_)) {
+            rows.ok("not in recovery", "");
+            rows.fail("exclusive backup supported", "unable to determine postgres version");
+        }
+        return Ok(());
+    };
+    let ground = Ground::of(client, facts)?;
     let obstacles = strategy.obstacles(&ground);
     let labels: &[&'static str] = match strategy {
         Strategy::Exclusive => &["not in recovery", "exclusive backup supported"],

@@ -10,6 +10,7 @@ use super::plan::RestorePlan;
 use super::recovery_conf::{self, Recovery};
 use super::settings::Setting;
 use crate::ops::{Error, Server};
+use crate::pg::{Features, RecoveryStyle};
 use crate::sys::Files;
 use crate::view::ConfigurationLine;
 
@@ -48,7 +49,7 @@ impl Edited {
 pub fn edit(server: &Server<'_>, data: &Path, plan: &RestorePlan) -> Result<(Vec<Edited>, Outcome), Error> {
     let files = &server.context.files;
     let found = configuration_files::read(files, data, &plan.chosen.destination)?;
-    if let Some(recovery) = plan.recovery.as_ref().filter(|_| plan.version.at_least(12))
+    if let Some(recovery) = plan.recovery.as_ref().filter(|_| has_signal_files(plan))
         && !found.reads(Path::new(&recovery.settings_file))
     {
         server.warning(format!(
@@ -103,6 +104,10 @@ fn neutralise(
     Ok((edited, outcome))
 }
 
+fn has_signal_files(plan: &RestorePlan) -> bool {
+    Features::of(plan.version).recovery_style == RecoveryStyle::SignalFiles
+}
+
 fn add_recovery_settings(
     files: &Files,
     data: &Path,
@@ -112,7 +117,7 @@ fn add_recovery_settings(
     let settings = recovery_conf::render(recovery, &plan.delivery, plan.version).into_bytes();
     let secret = |name: &str, content| Edited { name: name.to_owned(), mode: 0o600, content };
     let name = &recovery.settings_file;
-    if !plan.version.at_least(12) {
+    if !has_signal_files(plan) {
         edited.push(secret(name, settings));
         return Ok(());
     }
@@ -132,8 +137,12 @@ fn add_recovery_settings(
     Ok(())
 }
 
+/// Appends lines, behind an empty one.
 fn append_lines(content: &mut Vec<u8>, lines: Vec<u8>) {
     if !content.is_empty() && !content.ends_with(b"\n") {
+        content.push(b'\n');
+    }
+    if !content.is_empty() {
         content.push(b'\n');
     }
     content.extend(lines);

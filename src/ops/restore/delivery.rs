@@ -7,6 +7,7 @@ use super::host::Host;
 use super::names::WAL_DIRECTORY;
 use super::request::RestoreRequest;
 use crate::ops::{Error, Server};
+use crate::pg::Features;
 use crate::sys::{Command, Finished, env};
 use crate::types::PgVersion;
 
@@ -53,7 +54,7 @@ pub fn choose(
 
 /// Where PostgreSQL has its WAL.
 pub fn own_directory(destination: &Path, version: PgVersion) -> PathBuf {
-    destination.join(if version.at_least(10) { "pg_wal" } else { "pg_xlog" })
+    destination.join(Features::of(version).wal_directory)
 }
 
 /// Says of the options about WAL which of them do nothing here.

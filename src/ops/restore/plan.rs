@@ -13,6 +13,7 @@ use super::timelines::{Followed, newest_known, resolve_ancestry};
 use super::wal_check::{self, Judged};
 use super::wal_plan::{self, Ancestry, WalEnd, WalFacts, WalPlan};
 use crate::ops::{Error, Server, get_wal};
+use crate::pg::Features;
 use crate::types::{
     Lsn, PgVersion, RecoveryTarget, SegmentLayout, SegmentSize, Timeline, Timestamp, WalName, WalSegment,
     timestamp_text,
@@ -61,7 +62,7 @@ pub fn plan(
     let delivery = delivery::choose(server, host, request, &chosen, facts.version)?;
     refuse_unspeakable(&delivery)?;
     let archive = server.archive();
-    let newest_by_default = request.recovers() && facts.version.at_least(12);
+    let newest_by_default = request.recovers() && Features::of(facts.version).follows_newest_timeline;
     let end = (facts.end_wal.timeline(), facts.end_lsn);
     let ancestry = resolve_ancestry(&archive, end, request.timeline, newest_by_default)?;
     announce(server, target.as_ref(), request.timeline.map(|_| ancestry.target()));

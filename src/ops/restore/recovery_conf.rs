@@ -6,6 +6,7 @@ use super::delivery::{Delivery, shell_word};
 use super::names::{AUTO_CONF, RECOVERY_CONF};
 use super::request::RestoreRequest;
 use crate::ops::{Error, Server};
+use crate::pg::{Features, RecoveryStyle};
 use crate::types::{PgVersion, RecoveryTarget, TargetAction, timestamp_text};
 
 /// Archive recovery.
@@ -67,8 +68,11 @@ impl AskedFor<'_> {
 /// # Errors
 /// When the name leads out of the data directory.
 pub fn file_of(server: &Server<'_>, request: &RestoreRequest, version: PgVersion) -> Result<String, Error> {
-    let is_modern = version.at_least(12);
-    let default = if is_modern { AUTO_CONF } else { RECOVERY_CONF };
+    let style = Features::of(version).recovery_style;
+    let default = match style {
+        RecoveryStyle::SignalFiles => AUTO_CONF,
+        RecoveryStyle::RecoveryConf => RECOVERY_CONF,
+    };
     let Some(name) = &request.settings_file else { return Ok(default.to_owned()) };
     let is_inside =
         |name: &str| Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
@@ -78,9 +82,9 @@ pub fn file_of(server: &Server<'_>, request: &RestoreRequest, version: PgVersion
              'recovery.auto.conf'"
         )));
     }
-    let reason = match (request.recovers(), is_modern) {
-        (true, true) => return Ok(name.clone()),
-        (true, false) => format!("PostgreSQL {version} reads {RECOVERY_CONF} only"),
+    let reason = match (request.recovers(), style) {
+        (true, RecoveryStyle::SignalFiles) => return Ok(name.clone()),
+        (true, RecoveryStyle::RecoveryConf) => format!("PostgreSQL {version} reads {RECOVERY_CONF} only"),
         (false, _) => {
             "there are no recovery settings without a target, --get-wal or --standby-mode".to_owned()
         }
@@ -130,7 +134,7 @@ pub fn render(recovery: &Recovery, delivery: &Delivery, version: PgVersion) -> S
         Some(action) => lines.add("recovery_target_action", &quote(action.as_str())),
         None => {}
     }
-    if recovery.standby && !version.at_least(12) {
+    if recovery.standby && Features::of(version).recovery_style == RecoveryStyle::RecoveryConf {
         lines.add("standby_mode", "'on'");
     }
     lines.0

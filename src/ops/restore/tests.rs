@@ -171,7 +171,7 @@ impl Site {
             assert_eq!(self.read(&format!("{to}/{name}")).as_deref(), Some(text), "{name}, {when}");
         }
         let auto = self.read(&format!("{to}/postgresql.auto.conf")).unwrap_or_default();
-        assert!(auto.starts_with("work_mem = 1MB\nrestore_command = "), "{auto}, {when}");
+        assert!(auto.starts_with("work_mem = 1MB\n\nrestore_command = "), "{auto}, {when}");
         assert_eq!(auto.matches("restore_command").count(), 1, "{when}");
     }
 }

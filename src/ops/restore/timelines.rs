@@ -2,6 +2,7 @@
 
 use super::wal_plan::Ancestry;
 use crate::ops::Error;
+use crate::pg::Features;
 use crate::types::{Lsn, PgVersion, TargetTimeline, Timeline, WalName};
 use crate::wal::{Archive, TimelineHistory};
 
@@ -75,15 +76,16 @@ impl Followed {
     /// What was typed is written as typed. What we chose is written unless PostgreSQL by itself is sure to follow it:
     /// from version 12 on it takes the newest history that it is given, whether the backup lies on its way or not.
     pub fn setting(self, version: PgVersion) -> Option<String> {
+        let follows_newest = Features::of(version).follows_newest_timeline;
         match self.typed {
             Some(TargetTimeline::Number(number)) => Some(number.number().to_string()),
             // Before version 12 the backup's timeline is the default and has no name.
-            Some(TargetTimeline::Current) => version.at_least(12).then(|| "current".to_owned()),
+            Some(TargetTimeline::Current) => follows_newest.then(|| "current".to_owned()),
             Some(TargetTimeline::Latest) => Some("latest".to_owned()),
             None => {
                 let only_way =
                     self.newest == Timeline::FIRST || self.is_standby && self.newest == self.chosen;
-                let is_certain = !version.at_least(12) || only_way;
+                let is_certain = !follows_newest || only_way;
                 (!is_certain).then(|| self.chosen.number().to_string())
             }
         }

@@ -59,7 +59,7 @@ impl Host {
         if ports.len() != 1 && ports.len() != count {
             return Err(lists_differ(Keyword::Port, ports.len(), Keyword::Host, count));
         }
-        let passwords = Passwords::load(overlay, around)?;
+        let passwords = Passwords::load(overlay, around);
         let entry =
             |list: &Option<Vec<&str>>, at: usize| list.as_ref().map_or("", |list| list[at]).to_owned();
         let host = |at: usize| {
@@ -107,16 +107,16 @@ enum Passwords {
 }
 
 impl Passwords {
-    fn load(overlay: &Overlay, around: &Surroundings<'_>) -> Result<Self, Error> {
+    fn load(overlay: &Overlay, around: &Surroundings<'_>) -> Self {
         if let Some(password) = overlay.text(Keyword::Password) {
-            return Ok(Self::Given(Secret::new(password.to_owned())));
+            return Self::Given(Secret::new(password.to_owned()));
         }
         let default = || Some(around.home.as_ref()?.join(".pgpass"));
         let Some(path) = overlay.text(Keyword::PassFile).map(PathBuf::from).or_else(default) else {
-            return Ok(Self::None);
+            return Self::None;
         };
-        let file = PassFile::load(&path, around.files)?;
-        Ok(Self::File { path, file })
+        let file = PassFile::load(&path, around.files);
+        Self::File { path, file }
     }
 
     fn find(&self, host: &str, port: &str, dbname: &str, user: &str) -> Password {

@@ -4,7 +4,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::Secret;
-use crate::sys::{Files, fs};
+use crate::sys::Files;
+use crate::types::with_causes;
 
 /// The socket directory of Debian's libpq; the file knows it by the name `localhost`.
 pub(super) const DEFAULT_SOCKET_DIRECTORY: &str = "/var/run/postgresql";
@@ -13,24 +14,26 @@ pub(super) const DEFAULT_SOCKET_DIRECTORY: &str = "/var/run/postgresql";
 pub(super) enum PassFile {
     Lines(Vec<u8>),
     Missing,
-    /// Not used, for this reason: another user may have read or written it, or it is no file.
-    Refused(&'static str),
+    /// Not used, for this reason: another user may have read or written it, it is no file, or it cannot be read.
+    Refused(String),
 }
 
 impl PassFile {
-    /// Reads the file. That it does not exist is no error, as in libpq.
-    pub(super) fn load(path: &Path, files: &Files) -> Result<Self, fs::Error> {
+    /// Reads the file. One that cannot be read is no error, as in libpq: most servers want no password, and `su` and
+    /// `setpriv` leave the home directory of another user in the environment.
+    pub(super) fn load(path: &Path, files: &Files) -> Self {
         let metadata = match files.metadata(path) {
-            Err(error) if error.is_not_found() => return Ok(Self::Missing),
-            other => other?,
+            Err(error) if error.is_not_found() => return Self::Missing,
+            Err(error) => return Self::Refused(with_causes(&error)),
+            Ok(metadata) => metadata,
         };
         if !metadata.is_file() {
-            return Ok(Self::Refused("it is not a plain file"));
+            return Self::Refused("it is not a plain file".into());
         }
         if metadata.mode() & 0o077 != 0 {
-            return Ok(Self::Refused("it has group or world access; permissions should be 0600 or less"));
+            return Self::Refused("it has group or world access; permissions should be 0600 or less".into());
         }
-        files.read(path).map(Self::Lines)
+        files.read(path).map_or_else(|error| Self::Refused(with_causes(&error)), Self::Lines)
     }
 
     /// The password of the first line that fits. `host` is the name, the address or the socket directory.
@@ -131,13 +134,16 @@ mod tests {
         fs::write(&path, "*:*:*:*:secret").unwrap();
         for (mode, used) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false)] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            let file = PassFile::load(&path, &Files::default()).unwrap();
+            let file = PassFile::load(&path, &Files::default());
             assert_eq!(file.find("h", "1", "d", "u").is_some(), used, "{mode:o}");
             assert_eq!(matches!(file, PassFile::Refused(_)), !used, "{mode:o}");
         }
-        assert!(matches!(PassFile::load(dir.path(), &Files::default()), Ok(PassFile::Refused(_))));
+        assert!(matches!(PassFile::load(dir.path(), &Files::default()), PassFile::Refused(_)));
+        // An error like any other, such as that of a home directory that nobody else may enter.
+        let below_a_file = PassFile::load(&path.join("none"), &Files::default());
+        assert!(matches!(below_a_file, PassFile::Refused(_)));
         let missing = PassFile::load(&dir.path().join("none"), &Files::default());
-        assert!(matches!(missing, Ok(PassFile::Missing)));
+        assert!(matches!(missing, PassFile::Missing));
     }
 
     proptest! {
