@@ -23,5 +23,5 @@ pub use running_tasks::{RunningTask, RunningTasks};
 pub use server_settings::{ServerSettings, Shown};
 pub use server_status::{ServerStatus, StatusLine};
 pub use servers::Listed;
-pub use sync_info::SyncInfo;
+pub use sync_info::{SyncInfo, SyncedWal};
 pub use wal_archive_check::{Obstacle, WalArchiveCheck};

@@ -14,3 +14,18 @@ pub struct SyncInfo {
     /// The settings of the server, without passwords.
     pub config: Map<String, Value>,
 }
+
+/// One of the WAL files that go with it: a line of xlog.db.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncedWal {
+    /// How it is compressed.
+    pub compression: Option<String>,
+    /// How it is encrypted.
+    pub encryption: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Its bytes as it lies in the archive.
+    pub size: u64,
+    /// Its last change, in seconds since 1970.
+    pub time: f64,
+}

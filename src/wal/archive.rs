@@ -34,6 +34,22 @@ pub struct ArchivePaths {
     pub lock_dir: PathBuf,
 }
 
+/// How a segment lies in the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredAs {
+    /// As long as a segment is.
+    Whole,
+    /// As it is, with another number of bytes.
+    OtherLength(u64),
+    /// To be decoded. What is in it shows only then.
+    Packed {
+        /// The identifier of its compression.
+        compression: Option<String>,
+        /// That of its encryption.
+        encryption: Option<String>,
+    },
+}
+
 /// The archived WAL of a server: the files in `wals/`, and xlog.db that lists them.
 ///
 /// Files are found by name without looking at the list. Whatever needs the list, or changes anything, goes through
@@ -62,16 +78,17 @@ impl Archive {
         Ok(self.files.exists(&self.path_of(name))?)
     }
 
-    /// How many bytes a segment has that lies in the archive as it is, and is not as long as a segment. What is
-    /// compressed or encrypted is not looked into.
-    pub fn find_wrong_length(&self, segment: WalSegment, size: SegmentSize) -> Result<Option<u64>, Error> {
+    /// How a segment of `size` lies in the archive, as far as that shows without decoding it.
+    pub fn stored_as(&self, segment: WalSegment, size: SegmentSize) -> Result<StoredAs, Error> {
         let name = WalName::Segment(segment);
         if self.files.metadata(&self.path_of(name))?.len() == u64::from(size.bytes()) {
-            return Ok(None);
+            return Ok(StoredAs::Whole);
         }
         let found = self.describe(name)?;
-        let is_plain = found.compression.is_none() && found.encryption.is_none();
-        Ok(is_plain.then_some(found.size))
+        Ok(match (found.compression, found.encryption) {
+            (None, None) => StoredAs::OtherLength(found.size),
+            (compression, encryption) => StoredAs::Packed { compression, encryption },
+        })
     }
 
     /// The first of the segments that is not there.

@@ -21,7 +21,7 @@ mod testkit;
 mod totals;
 mod xlogdb;
 
-pub use archive::{Archive, ArchivePaths, SYNC_RECORD};
+pub use archive::{Archive, ArchivePaths, SYNC_RECORD, StoredAs};
 pub use attendant::{Attendant, Outcome, PassingFile};
 pub use catalogue::Entries;
 pub use content::Content;

@@ -20,6 +20,7 @@ mod interop;
 mod interrupted;
 mod old_versions;
 mod passive;
+mod passive_kinds;
 mod recovery;
 mod remote;
 mod repmgr;

@@ -12,24 +12,28 @@ use crate::kit::{DatabaseHost, Outcome, Site, Version, World, eventually, tools}
 
 /// Whose program a node runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Program {
+pub enum Program {
     Ours,
     Python,
 }
 
 /// A primary node with a database, and a passive node that reaches it by ssh.
-struct Nodes {
-    world: World,
+pub struct Nodes {
+    pub world: World,
     /// What sshd runs for the passive node.
-    host: DatabaseHost,
-    primary: Program,
-    passive: Site,
-    runs: Program,
+    pub host: DatabaseHost,
+    pub primary: Program,
+    pub passive: Site,
+    pub runs: Program,
 }
 
 impl Nodes {
-    fn new(primary: Program, runs: Program) -> Self {
-        let mut world = World::new(Version::V15);
+    pub fn new(primary: Program, runs: Program) -> Self {
+        Self::around(World::new(Version::V15), primary, runs)
+    }
+
+    /// A primary node that is the site of `world`, and a passive one.
+    pub fn around(mut world: World, primary: Program, runs: Program) -> Self {
         let host = DatabaseHost::new(&world.path("host"), &mut world.sshd, &world.site);
         let mut passive = Site::new(&world.path("passive"));
         if primary == Program::Python {
@@ -44,7 +48,7 @@ impl Nodes {
     }
 
     /// Types a command on the primary node.
-    fn on_primary(&self, words: &str) -> Outcome {
+    pub fn on_primary(&self, words: &str) -> Outcome {
         match self.primary {
             Program::Ours => self.world.site.barman(words),
             Program::Python => self.world.site.reference(words),
@@ -52,7 +56,7 @@ impl Nodes {
     }
 
     /// Types a command on the passive node.
-    fn on_passive(&self, words: &str) -> Outcome {
+    pub fn on_passive(&self, words: &str) -> Outcome {
         match self.runs {
             Program::Ours => self.passive.barman(words),
             Program::Python => self.passive.reference(words),
@@ -61,14 +65,14 @@ impl Nodes {
 
     /// Takes a backup on the primary node; gives its identifier.
     #[track_caller]
-    fn backup(&self) -> String {
+    pub fn backup(&self) -> String {
         self.on_primary("backup main --immediate-checkpoint --wait").ok();
         self.world.site.backups().remove(0)
     }
 
     /// Runs the cron of the passive node until it has what the primary has.
     #[track_caller]
-    fn catch_up(&self) {
+    pub fn catch_up(&self) {
         eventually("the passive node has all backups and WAL", || {
             self.on_passive("cron").ok();
             self.is_idle() && self.has_all()
@@ -76,7 +80,7 @@ impl Nodes {
     }
 
     /// Whether nothing of the passive node works in the background.
-    fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.on_passive("list-processes main").ok().said("No active subprocesses")
     }
 
@@ -93,7 +97,7 @@ impl Nodes {
 
     /// Every file of the backup is what it is on the primary node, and so is every WAL file that is listed.
     #[track_caller]
-    fn assert_same_files(&self, id: &str) {
+    pub fn assert_same_files(&self, id: &str) {
         let (theirs, ours) = (self.world.site.backup_dir(id), self.passive.backup_dir(id));
         let difference =
             Command::new("diff").args(["-r", "-x", "backup.info"]).args([theirs, ours]).output().unwrap();
@@ -106,7 +110,7 @@ impl Nodes {
 
     /// What the passive node restores of `id` is what PostgreSQL had.
     #[track_caller]
-    fn assert_restorable(&self, id: &str, contents: &str) {
+    pub fn assert_restorable(&self, id: &str, contents: &str) {
         let restored = self.world.restore_by(&format!("restored-{id}"), |_, place| {
             self.on_passive(&format!("restore main {id} {place}"))
         });
@@ -244,7 +248,7 @@ fn what_was_killed_half_way_goes_on() {
 
 impl Nodes {
     /// Learns what the primary has, and copies nothing yet.
-    fn ask_primary_only(&self, id: &str) {
+    pub fn ask_primary_only(&self, id: &str) {
         let told = self.on_passive("sync-info --primary main").ok();
         let dir = self.passive.server_dir();
         fs::create_dir_all(&dir).unwrap();

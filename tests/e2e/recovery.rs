@@ -1,5 +1,7 @@
 //! From a backup of a busy server back to any moment.
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::kit::{Cluster, Version, World};
 use crate::on_every_version;
 
@@ -43,7 +45,10 @@ fn every_kind_of_target_is_reached(version: Version) {
 fn archive_by_an_included_file_too(world: &World) {
     let included = world.pg.data().join("conf.d");
     std::fs::create_dir(&included).unwrap();
-    std::fs::write(included.join("archive.conf"), "ARCHIVE_COMMAND 'cp %p /over/the/original/%f'\n").unwrap();
+    let file = included.join("archive.conf");
+    std::fs::write(&file, "ARCHIVE_COMMAND 'cp %p /over/the/original/%f'\n").unwrap();
+    // Somebody saw to it that it is not changed by mistake.
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o400)).unwrap();
     world.pg.configure("include_dir = 'conf.d'");
 }
 

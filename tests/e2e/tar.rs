@@ -27,7 +27,7 @@ pub fn streaming_world(version: Version, plan: &Plan<'_>) -> World {
 
 /// Has Barman make a backup, and gives its identifier.
 #[track_caller]
-fn backup_by_barman(site: &Site, options: &str) -> String {
+pub fn backup_by_barman(site: &Site, options: &str) -> String {
     let before = site.backups();
     // Two backups cannot begin in one second.
     eventually("a backup begins", || {

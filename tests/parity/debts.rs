@@ -136,6 +136,15 @@ pub const DEBTS: &[Debt] = &[
             }
         },
     },
+    Debt {
+        name: "children are told as a list",
+        row: "`sync-info` tells `children_backup_ids` as one text",
+        settle: |theirs, _| {
+            if theirs.has("\"last_position\"") {
+                theirs.stdout = theirs.stdout.split_inclusive('\n').map(children_as_list).collect();
+            }
+        },
+    },
 ];
 
 /// Those of changes.
@@ -269,4 +278,14 @@ fn with_manifests_sorted(tree: &str) -> String {
         }
     }
     text
+}
+
+/// The line with the children of a backup as we write it; any other as it is.
+fn children_as_list(line: &str) -> String {
+    let Some((start, children)) = line.split_once("\"children_backup_ids\": \"") else {
+        return line.to_owned();
+    };
+    let children = children.trim_end().trim_end_matches(',').trim_end_matches('"');
+    let children: Vec<_> = children.split(',').map(|id| format!("{start}  \"{id}\"")).collect();
+    format!("{start}\"children_backup_ids\": [\n{}\n{start}],\n", children.join(",\n"))
 }

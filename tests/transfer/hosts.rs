@@ -75,8 +75,11 @@ fn changes_are_made_and_may_be_repeated() {
         write(&odd.join("from"), "moved");
         write(&odd.join("link/in the way"), "");
         write(&odd.join("gone"), "");
+        fs::create_dir(odd.join("open")).unwrap();
+        fs::set_permissions(odd.join("open"), fs::Permissions::from_mode(0o755)).unwrap();
         let changes = [
             Change::Directory(odd.join("made/deep")),
+            Change::Private(odd.join("open")),
             Change::Link { target: odd.join("made"), link: odd.join("link") },
             Change::Rename { from: odd.join("from"), to: odd.join("to") },
             Change::Remove(odd.join("gone")),
@@ -87,10 +90,10 @@ fn changes_are_made_and_may_be_repeated() {
             host.replace(&odd.join("replaced"), b"content\0\xff", 0o640).unwrap();
             assert_eq!(fs::read_link(odd.join("link")).unwrap(), odd.join("made"));
             assert_eq!(fs::read(odd.join("to")).unwrap(), b"moved");
-            assert_eq!(names(&odd), ["", "link", "made", "made/deep", "replaced", "to"]);
+            assert_eq!(names(&odd), ["", "link", "made", "made/deep", "open", "replaced", "to"]);
         }
         let mode = |name: &str| fs::metadata(odd.join(name)).unwrap().permissions().mode() & 0o7777;
-        assert_eq!((mode("made/deep"), mode("replaced")), (0o700, 0o640));
+        assert_eq!((mode("made/deep"), mode("open"), mode("replaced")), (0o700, 0o700, 0o640));
         assert_eq!(host.read(&odd.join("replaced")).unwrap().unwrap(), b"content\0\xff");
         let error = host.change(&[Change::Directory(odd.join("to/below"))]).unwrap_err();
         assert!(matches!(&error, Error::Failed { path, .. } if *path == odd.join("to/below")), "{error}");

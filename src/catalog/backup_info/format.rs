@@ -251,7 +251,19 @@ impl Value<'_> {
 }
 
 fn parse_ids(text: &str) -> Result<Vec<BackupId>, ParseError> {
-    text.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::parse).collect()
+    let ids =
+        |text: &str| text.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::parse).collect();
+    match letters_apart(text) {
+        Some(text) => parse_ids(&text),
+        None => ids(text),
+    }
+}
+
+/// A passive node of Barman 3.19 has put a comma behind each letter of the list, the commas in it included: what the
+/// list was. `None` when it is as it should be.
+fn letters_apart(text: &str) -> Option<String> {
+    let is_apart = text.len() > 1 && text.bytes().skip(1).step_by(2).all(|byte| byte == b',');
+    is_apart.then(|| text.chars().step_by(2).collect())
 }
 
 fn parse_timeline(text: &str) -> Result<Timeline, ParseError> {

@@ -13,6 +13,7 @@ use crate::types::{BackupId, PgVersion, Timeline, Timestamp, ctime_text, iso_tex
 const ID: &str = "backup_id";
 const BEGIN: &str = "begin_time_iso";
 const END: &str = "end_time_iso";
+const CHILDREN: &str = "children_backup_ids";
 
 impl BackupInfo {
     /// Every field under the name that it has in the file, and the identifier as `backup_id`; `moment` writes a time.
@@ -37,7 +38,7 @@ impl BackupInfo {
             ("begin_time", json!(time(self.begin_time))),
             ("begin_wal", json!(shown(self.begin_wal.as_ref().map(|it| it as _)))),
             ("begin_xlog", json!(shown(self.begin_xlog.as_ref().map(|it| it as _)))),
-            ("children_backup_ids", json!((!children.is_empty()).then(|| children.join(",")))),
+            (CHILDREN, json!((!children.is_empty()).then(|| children.join(",")))),
             ("cluster_size", json!(self.cluster_size)),
             ("compression", json!(self.compression)),
             ("config_file", json!(path(&self.config_file))),
@@ -77,12 +78,19 @@ impl BackupInfo {
 
     /// The record as another node reads it in the answer of `sync-info`: the fields by name, then the identifier and the
     /// exact times. Fields that Barman 3.19 does not know are left out, for it would read nothing then.
+    ///
+    /// The children are a list. Barman tells the text of the file, and its own passive nodes take that for a list of
+    /// letters: they cannot delete the backup then.
     pub fn to_peer_json(&self) -> Map<String, Value> {
         let known = Self { unknown: Vec::new(), ..self.clone() };
         let mut fields = known.to_json(ctime_text);
         fields.shift_remove(ID);
         fields.sort_keys();
         fields.insert(ID.to_owned(), json!(self.id.as_str()));
+        if !self.children_backup_ids.is_empty() {
+            let children: Vec<&str> = self.children_backup_ids.iter().map(BackupId::as_str).collect();
+            fields.insert(CHILDREN.to_owned(), json!(children));
+        }
         let exact = [(BEGIN, self.begin_time), (END, self.end_time)];
         fields
             .extend(exact.into_iter().filter_map(|(name, at)| Some((name.to_owned(), json!(iso_text(at?))))));
@@ -101,7 +109,13 @@ impl BackupInfo {
                 "end_time" => fields.get(END).unwrap_or(value),
                 _ => value,
             };
-            info.set_text(name, &file_text(value))?;
+            let text = match value {
+                Value::Array(ids) if name == CHILDREN => {
+                    ids.iter().map(file_text).collect::<Vec<_>>().join(",")
+                }
+                other => file_text(other),
+            };
+            info.set_text(name, &text)?;
         }
         Ok(info)
     }

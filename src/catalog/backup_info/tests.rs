@@ -55,6 +55,20 @@ fn fields_have_their_types() {
 }
 
 #[test]
+fn children_whose_letters_a_passive_barman_has_taken_apart_are_read() {
+    let children = parse(POSTGRES).children_backup_ids;
+    let apart = |text: &str| text.chars().map(String::from).collect::<Vec<_>>().join(",");
+    let mut text = children.iter().map(BackupId::as_str).collect::<Vec<_>>().join(",");
+    // Passive nodes of passive nodes do it again.
+    for _ in 0..3 {
+        let record = format!("children_backup_ids={text}\n");
+        assert_eq!(parse(&record).children_backup_ids, children, "{text}");
+        text = apart(&text);
+    }
+    assert!(BackupInfo::parse(id(), b"children_backup_ids=2,0,2\n").is_err());
+}
+
+#[test]
 fn kinds_are_told_from_the_mode() {
     let kind = |mode: &str, parent: Option<BackupId>| {
         BackupInfo { mode: Some(mode.into()), parent_backup_id: parent, ..BackupInfo::new(id()) }.kind()

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::archived::{self, Transport};
+use super::chosen::Chosen;
 use super::configuration::{self, Edited, Outcome};
 use super::delivery::{self, Delivery, FetchCommand};
-use super::delta::RESTORED_RECORD;
 use super::host::{Change, Host, NewFile, Place};
+use super::names::{CONTROL_FILE, INCOMPLETE_MARK, RESTORED_RECORD, STEERING_FILES, WAL_DIRECTORY};
 use super::places::Start;
 use super::plan::RestorePlan;
 use super::recovery_conf;
-use super::request::Chosen;
 use super::scratch::Scratch;
 use super::source::{Source, Trees};
 use crate::catalog::{BackupArchive, Part};
@@ -18,11 +18,6 @@ use crate::ops::{CopySettings, Error, Server, get_wal};
 use crate::transfer::smart_copy::{CopyItem, SmartCopy};
 use crate::transfer::{Endpoint, Filters};
 use crate::types::{Timestamp, WalName, WalSegment, timestamp_text};
-
-/// The file that tells an unfinished restore from a stranger's directory.
-pub const INCOMPLETE_MARK: &str = ".barman-restore-incomplete";
-/// The file without which PostgreSQL does not start.
-pub const CONTROL_FILE: &str = "global/pg_control";
 
 /// Restores as `plan` says, on `host`.
 pub fn apply(
@@ -88,17 +83,26 @@ impl Restore<'_> {
         let directories: Vec<Change> =
             self.plan.chosen.places().map(|place| Change::Directory(place.into())).collect();
         self.host.change(&directories)?;
+        // PostgreSQL refuses a directory that others may enter, as `mkdir` makes it. rsync gives it the mode that it has
+        // in the backup; archives do not tell that.
+        self.host.change(&[Change::Private(self.destination.into())])?;
         let mark = self.destination.join(INCOMPLETE_MARK);
         self.host.replace(&mark, self.plan.chosen.mark().as_bytes(), 0o600)?;
         if self.plan.places.start == Start::Nothing {
             return Ok(());
         }
-        // From here on the files are neither those of before nor those of the backup.
-        let of_before =
-            [CONTROL_FILE, RESTORED_RECORD].map(|name| Change::Remove(self.destination.join(name)));
-        self.host.change(&of_before)?;
+        // From here on the files are neither those of before nor those of the backup. Unpacking removes nothing, and what
+        // steered a recovery of before would steer this one.
+        let of_before = [CONTROL_FILE, RESTORED_RECORD].into_iter().chain(STEERING_FILES);
+        let removals: Vec<Change> =
+            of_before.map(|name| Change::Remove(self.destination.join(name))).collect();
+        self.host.change(&removals)?;
         // Old WAL would be replayed. A link may lead to it, behind which newer rsyncs remove nothing.
-        self.host.change(&[Change::Empty(delivery::own_directory(self.destination, self.plan.version))])
+        let own = delivery::own_directory(self.destination, self.plan.version);
+        let asides =
+            [self.destination.join(WAL_DIRECTORY)].into_iter().chain(self.plan.chosen.wal_directory.clone());
+        let empty: Vec<Change> = std::iter::once(own).chain(asides).map(Change::Empty).collect();
+        self.host.change(&empty)
     }
 
     fn safe_horizon(&self) -> Option<Timestamp> {

@@ -4,8 +4,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::apply::{CONTROL_FILE, INCOMPLETE_MARK};
 use super::host::{self, Host};
+use super::names::{CONTROL_FILE, INCOMPLETE_MARK};
 use super::parallel;
 use super::scratch::Scratch;
 use super::source::Trees;

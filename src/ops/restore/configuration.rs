@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::configuration_files::{self, ConfigurationFile, ConfigurationFiles};
 use super::host::NewFile;
-use super::plan::{Recovery, RestorePlan};
-use super::recovery_conf;
+use super::names::{RECOVERY_SIGNAL, STANDBY_SIGNAL};
+use super::plan::RestorePlan;
+use super::recovery_conf::{self, Recovery};
 use super::settings::Setting;
 use crate::ops::{Error, Server};
 use crate::pg::{Features, RecoveryStyle};
@@ -131,7 +132,8 @@ fn add_recovery_settings(
             edited.push(secret(name, content));
         }
     }
-    edited.push(secret(if recovery.standby { "standby.signal" } else { "recovery.signal" }, Vec::new()));
+    let signal = if recovery.standby { STANDBY_SIGNAL } else { RECOVERY_SIGNAL };
+    edited.push(secret(signal, Vec::new()));
     Ok(())
 }
 

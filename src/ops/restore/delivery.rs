@@ -2,16 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::chosen::Chosen;
 use super::host::Host;
-use super::recovery_conf::shell_word;
-use super::request::{Chosen, RestoreRequest};
+use super::names::WAL_DIRECTORY;
+use super::request::RestoreRequest;
 use crate::ops::{Error, Server};
 use crate::pg::Features;
 use crate::sys::{Command, Finished, env};
 use crate::types::PgVersion;
-
-/// Where WAL waits for a recovery that is steered; PostgreSQL fetches it from there.
-pub const WAL_DIRECTORY: &str = "barman_wal";
 
 /// The ways in which WAL gets to a restored server.
 #[derive(Debug, PartialEq, Eq)]
@@ -121,4 +119,9 @@ fn name_of_this_host(server: &Server<'_>) -> Result<String, Error> {
     let full = asked.ok().filter(Finished::success);
     let full = full.map(|finished| String::from_utf8_lossy(&finished.stdout).trim().to_owned());
     Ok(full.filter(|name| !name.is_empty()).unwrap_or_else(env::hostname))
+}
+
+/// One word of a shell command in which PostgreSQL replaces what follows a percent sign.
+pub fn shell_word(text: &str) -> String {
+    shell_words::quote(text).replace('%', "%%")
 }

@@ -5,19 +5,12 @@
 
 use std::path::Path;
 
-use super::apply::{CONTROL_FILE, INCOMPLETE_MARK};
-use super::host::{Host, Place};
-use super::places::of_host;
-use super::request::Chosen;
+use super::chosen::Chosen;
+use super::host::{Host, Place, of_host};
+use super::names::{CONTROL_FILE, INCOMPLETE_MARK, PID_FILE, RESTORED_RECORD};
 use crate::catalog::BackupInfo;
 use crate::ops::Error;
 use crate::types::Timestamp;
-
-/// The record of the backup that a data directory was restored from.
-pub const RESTORED_RECORD: &str = ".barman-recover.info";
-
-/// The file by which a server tells that it runs.
-const PID_FILE: &str = "postmaster.pid";
 
 /// Refuses places that hold something else than files of the backup's cluster, or whose server runs.
 pub fn ensure(host: &dyn Host, chosen: &Chosen, places: &[Place]) -> Result<(), Error> {

@@ -9,11 +9,13 @@
 mod apply;
 mod archived;
 mod auto;
+mod chosen;
 mod configuration;
 mod configuration_files;
 mod delivery;
 mod delta;
 mod host;
+mod names;
 mod parallel;
 mod places;
 mod plan;
@@ -29,6 +31,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod timelines;
+mod wal_check;
 mod wal_plan;
 
 use super::hooks::Scripts;
@@ -38,19 +41,18 @@ use crate::sys::Lock;
 use crate::types::BackupId;
 use crate::view::Restored;
 
-pub use request::{RestoreRequest, TypedTarget, WalOptions};
-pub use source::TypedStaging;
+pub use request::{RestoreRequest, TypedStaging, TypedTarget, WalOptions};
 
+use chosen::Chosen;
 use host::Host;
-use request::Chosen;
 
 /// Restores what `request` names; gives what the DBA must know before starting PostgreSQL.
 pub fn run(server: &Server<'_>, request: &RestoreRequest) -> Result<Restored, Error> {
     let started = server.context.clock.now();
     let host = host::open(server, request.remote_ssh_command.as_deref(), &request.copy)?;
-    let id = request::resolve(server, request)?;
+    let id = chosen::resolve(server, request)?;
     let _lock = keep_from_deletion(server, &id)?;
-    let chosen = request::choose(server, &*host, request, &id)?;
+    let chosen = chosen::choose(server, &*host, request, &id)?;
     // WAL that is still queued may be what the target needs.
     archive_wal::run_before_restore(server)?;
     let places = places::find_fit(server, &*host, &chosen, request.delta)?;

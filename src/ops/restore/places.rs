@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::apply::{CONTROL_FILE, INCOMPLETE_MARK};
+use super::chosen::Chosen;
 use super::delta;
-use super::host::{Host, Place, Survey};
-use super::request::Chosen;
+use super::host::{Host, Place, Survey, of_host};
+use super::names::{CONTROL_FILE, INCOMPLETE_MARK, PID_FILE};
 use super::separation;
 use crate::ops::{Error, Server};
 use crate::types::Timestamp;
@@ -51,6 +51,7 @@ pub fn find_fit(server: &Server<'_>, host: &dyn Host, chosen: &Chosen, delta: bo
         refuse_closed(host, &survey, place)?;
     }
     let all = survey.places;
+    separation::refuse_backups(host, &all)?;
     separation::ensure(server, chosen, &all)?;
     let start = find_start(server, host, chosen, &all, delta)?;
     Ok(Places { all, start })
@@ -75,11 +76,6 @@ fn find_start(
     refuse_occupied(chosen, places)?;
     refuse_occupied_wal_directory(chosen, places)?;
     Ok(Start::Nothing)
-}
-
-/// Behind a path: the host that it is of, unless it is this one.
-pub fn of_host(host: &dyn Host) -> String {
-    host.ssh_command().map_or_else(String::new, |command| format!(" (reached by '{command}')"))
 }
 
 fn refuse_missing_programs(host: &dyn Host, survey: &Survey) -> Result<(), Error> {
@@ -161,5 +157,5 @@ fn is_unfinished_restore(
     }
     let Some(control) = host.read(&at(CONTROL_FILE))? else { return Ok(true) };
     let is_untouched = Some(control) == chosen.source.read_control_file(server)?;
-    Ok(is_untouched && host.read(&at("postmaster.pid"))?.is_none())
+    Ok(is_untouched && host.read(&at(PID_FILE))?.is_none())
 }

@@ -2,21 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::chosen::Chosen;
 use super::delivery::{self, Delivery};
 use super::host::Host;
 use super::places::Places;
-use super::recovery_conf::{self, AskedFor};
-use super::request::{Chosen, RestoreRequest};
+use super::recovery_conf::{self, AskedFor, Recovery};
+use super::request::RestoreRequest;
 use super::target;
 use super::timelines::{Followed, newest_known, resolve_ancestry};
-use super::wal_plan::{self, Ancestry, Gap, WalEnd, WalFacts, WalPlan};
+use super::wal_check::{self, Judged};
+use super::wal_plan::{self, Ancestry, WalEnd, WalFacts, WalPlan};
 use crate::ops::{Error, Server, get_wal};
 use crate::pg::Features;
 use crate::types::{
-    Lsn, PgVersion, RecoveryTarget, SegmentLayout, SegmentSize, TargetAction, Timeline, Timestamp, WalName,
-    WalSegment, timestamp_text,
+    Lsn, PgVersion, RecoveryTarget, SegmentLayout, SegmentSize, Timeline, Timestamp, WalName, WalSegment,
+    timestamp_text,
 };
-use crate::wal::Archive;
+use crate::wal::{Archive, StoredAs};
 
 /// A restore, decided.
 #[derive(Debug)]
@@ -35,23 +37,6 @@ pub struct RestorePlan {
     pub delivery: Delivery,
     /// How recovery is steered; without it the server recovers to the end of its WAL as after a crash.
     pub recovery: Option<Recovery>,
-}
-
-/// Archive recovery.
-#[derive(Debug)]
-pub struct Recovery {
-    /// Where to stop.
-    pub target: Option<RecoveryTarget>,
-    /// Stop just before it.
-    pub exclusive: bool,
-    /// The value of `recovery_target_timeline`, when it has to be written.
-    pub timeline: Option<String>,
-    /// What to do then.
-    pub action: Option<TargetAction>,
-    /// Whether the server stays a standby.
-    pub standby: bool,
-    /// The file that tells PostgreSQL all this.
-    pub settings_file: String,
 }
 
 /// Decides how `chosen` is restored.
@@ -91,8 +76,14 @@ pub fn plan(
     };
     let (wal, wal_facts) = plan_wal(server, &archive, &facts, ancestry, target.as_ref())?;
     let partial = find_partial(server, &archive, request, &wal)?;
-    let judged = Judged { wal: &wal, facts: &wal_facts, target: target.as_ref(), partial };
-    judge_gap(server, &archive, &judged, &delivery)?;
+    let judged = Judged {
+        wal: &wal,
+        facts: &wal_facts,
+        target: target.as_ref(),
+        partial,
+        is_standby: request.standby,
+    };
+    wal_check::check(server, &archive, &judged, &delivery)?;
     let recovery = request.recovers().then_some(Recovery {
         target,
         exclusive,
@@ -234,7 +225,9 @@ fn cut_off_segments(
     let mut cut_off = BTreeMap::new();
     for segment in wal.files.iter().filter_map(|name| name.segment()) {
         server.context.cancel.check()?;
-        cut_off.extend(archive.find_wrong_length(segment, size)?.map(|bytes| (segment, bytes)));
+        if let StoredAs::OtherLength(bytes) = archive.stored_as(segment, size)? {
+            cut_off.insert(segment, bytes);
+        }
     }
     Ok(cut_off)
 }
@@ -288,105 +281,4 @@ fn refuse_other_history(facts: &BackupFacts, ancestry: &Ancestry) -> Result<(), 
         facts.end_wal.timeline().number(),
         facts.end_lsn
     )))
-}
-
-/// What a gap is judged by.
-struct Judged<'a> {
-    wal: &'a WalPlan,
-    facts: &'a WalFacts,
-    target: Option<&'a RecoveryTarget>,
-    partial: Option<WalSegment>,
-}
-
-/// A gap before the target makes the restore useless; one after it does no harm. Where PostgreSQL fetches its WAL by
-/// itself, what is missing may still come.
-fn judge_gap(
-    server: &Server<'_>,
-    archive: &Archive,
-    judged: &Judged<'_>,
-    delivery: &Delivery,
-) -> Result<(), Error> {
-    let Some(gap) = judged.wal.gap else { return Ok(()) };
-    let missing = missing(server, gap, judged.facts);
-    let advice = "look for it in the 'errors' and 'incoming' directories and in the server's pg_wal, or restore \
-                  another backup";
-    let is_before_target = match judged.target {
-        _ if gap.in_backup => false,
-        Some(RecoveryTarget::Time(at)) => {
-            last_before(archive, judged.wal, gap.segment)?.is_none_or(|finished| is_earlier(finished, *at))
-        }
-        Some(RecoveryTarget::Lsn(_)) => true,
-        Some(RecoveryTarget::Immediate | RecoveryTarget::Xid(_) | RecoveryTarget::Name(_)) | None => false,
-    };
-    let spoils = match (gap.in_backup, is_before_target) {
-        (true, _) => ", without which the backup is not consistent; ",
-        (false, true) => ", which lies before the recovery target; ",
-        (false, false) => {
-            if let Some(RecoveryTarget::Xid(_) | RecoveryTarget::Name(_)) | None = judged.target {
-                server.warning(format!("{missing}; recovery will stop before it. To have more, {advice}"));
-            }
-            return Ok(());
-        }
-    };
-    if let Delivery::Fetched(_) = delivery {
-        server.warning(format!(
-            "{missing}{spoils}the restored server cannot go on beyond it before it is archived. If it does not come by \
-             itself, {advice}"
-        ));
-        return Ok(());
-    }
-    if judged.is_enough(gap) {
-        server.warning(format!("{missing}{spoils}what has arrived of it is taken, and may not be enough"));
-        return Ok(());
-    }
-    let or_target = if gap.in_backup { "" } else { ", or choose a target before it" };
-    Err(Error::refused(format!("{missing}{spoils}{advice}{or_target}")))
-}
-
-impl Judged<'_> {
-    /// Whether the needed WAL ends in the segment of which the beginning is there.
-    fn is_enough(&self, gap: Gap) -> bool {
-        let (size, end) = (self.facts.layout.size(), self.facts.end);
-        let start = gap.segment.start(size);
-        let ends_in_it = match self.facts.stop {
-            WalEnd::At(lsn) => lsn.bytes() < start.bytes() + u64::from(size.bytes()),
-            WalEnd::OfArchive | WalEnd::OfBackup => start == end.start(size),
-        };
-        self.partial == Some(gap.segment) && ends_in_it
-    }
-}
-
-fn missing(server: &Server<'_>, gap: Gap, facts: &WalFacts) -> String {
-    match facts.cut_off.get(&gap.segment) {
-        None => format!("the archive of server '{}' lacks the WAL segment {}", server.name(), gap.segment),
-        Some(bytes) => format!(
-            "the archive of server '{}' lacks the whole WAL segment {} (it holds {bytes} bytes, and a segment has {})",
-            server.name(),
-            gap.segment,
-            facts.layout.size().bytes()
-        ),
-    }
-}
-
-/// Whether a segment was finished, in seconds of Unix time, before a moment: then more WAL is needed to get there.
-fn is_earlier(finished: f64, moment: Timestamp) -> bool {
-    finished < moment.timestamp_micros() as f64 / 1e6
-}
-
-/// When the last segment before the gap was finished, in seconds of Unix time.
-fn last_before(archive: &Archive, wal: &WalPlan, gap: WalSegment) -> Result<Option<f64>, Error> {
-    let before = wal.files.iter().filter_map(|name| name.segment()).rfind(|segment| *segment < gap);
-    let Some(segment) = before else { return Ok(None) };
-    Ok(archive.open()?.find(WalName::Segment(segment))?.map(|entry| entry.time))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_of_a_second_count_when_a_segment_is_held_against_a_target() {
-        let target = chrono::DateTime::from_timestamp_micros(1_764_113_089_942_972).unwrap().fixed_offset();
-        assert!(is_earlier(1_764_113_089.3, target) && !is_earlier(1_764_113_089.95, target));
-    }
 }

@@ -2,18 +2,29 @@
 
 use std::path::{Component, Path};
 
-use super::delivery::Delivery;
-use super::plan::Recovery;
+use super::delivery::{Delivery, shell_word};
+use super::names::{AUTO_CONF, RECOVERY_CONF};
 use super::request::RestoreRequest;
 use crate::ops::{Error, Server};
 use crate::pg::{Features, RecoveryStyle};
 use crate::types::{PgVersion, RecoveryTarget, TargetAction, timestamp_text};
 
-/// The file for settings that a program makes.
-pub const AUTO_CONF: &str = "postgresql.auto.conf";
-
-/// The file that recovery is told by before PostgreSQL 12.
-pub const RECOVERY_CONF: &str = "recovery.conf";
+/// Archive recovery.
+#[derive(Debug)]
+pub struct Recovery {
+    /// Where to stop.
+    pub target: Option<RecoveryTarget>,
+    /// Stop just before it.
+    pub exclusive: bool,
+    /// The value of `recovery_target_timeline`, when it has to be written.
+    pub timeline: Option<String>,
+    /// What to do then.
+    pub action: Option<TargetAction>,
+    /// Whether the server stays a standby.
+    pub standby: bool,
+    /// The file that tells PostgreSQL all this.
+    pub settings_file: String,
+}
 
 /// What is asked of a server, as far as versions differ in it.
 #[derive(Debug, Clone, Copy)]
@@ -145,11 +156,6 @@ impl Lines {
 /// A string of PostgreSQL's configuration: quotes and backslashes doubled, line feeds escaped.
 pub fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''").replace('\n', "\\n"))
-}
-
-/// One word of a shell command in which PostgreSQL replaces what follows a percent sign.
-pub fn shell_word(text: &str) -> String {
-    shell_words::quote(text).replace('%', "%%")
 }
 
 #[cfg(test)]

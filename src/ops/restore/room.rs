@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::delivery::Delivery;
-use super::host::{Host, Place};
-use super::places::{Start, of_host};
+use super::host::{Host, Place, of_host};
+use super::places::Start;
 use super::plan::RestorePlan;
 use super::source::Source;
 use crate::catalog::Part;

@@ -1,14 +1,16 @@
-//! Whether the places of a restore lie apart: two trees in one place would remove each other's files.
+//! Whether the places of a restore lie apart, from each other and from backups: two trees in one place would remove
+//! each other's files.
 //!
 //! Places are compared as they are, without symbolic links and `..`: two names may lead to one directory.
 
 use std::path::Path;
 
-use super::delivery::WAL_DIRECTORY;
-use super::host::Place;
-use super::request::Chosen;
+use super::chosen::Chosen;
+use super::host::{Host, Place, of_host};
+use super::names::WAL_DIRECTORY;
 use crate::catalog::Tablespace;
 use crate::ops::{Error, Server};
+use crate::types::BackupId;
 
 /// What PostgreSQL or a restore makes in a data directory besides what all backups hold.
 const OWN_DIRECTORIES: [&str; 4] = ["pg_wal", "pg_xlog", "pg_tblspc", WAL_DIRECTORY];
@@ -37,6 +39,38 @@ pub fn ensure(server: &Server<'_>, chosen: &Chosen, places: &[Place]) -> Result<
         }
     }
     Ok(())
+}
+
+/// Refuses a place in a backup, whichever it is, and whoever's: above all a restore over files would destroy it.
+pub fn refuse_backups(host: &dyn Host, places: &[Place]) -> Result<(), Error> {
+    for place in places {
+        for dir in place.real.ancestors() {
+            let name = dir.file_name().and_then(|name| name.to_str());
+            let Some(id) = name.and_then(|name| name.parse::<BackupId>().ok()) else { continue };
+            if is_backup(host, dir, &id)? {
+                return Err(Error::refused(format!(
+                    "'{}'{} lies in '{}', which holds the files of backup {id}; a restore to it would destroy that \
+                     backup. Choose another directory",
+                    place.path.display(),
+                    of_host(host),
+                    dir.display()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is a record of a backup in the directory with its name, or where newer programs have it.
+fn is_backup(host: &dyn Host, dir: &Path, id: &BackupId) -> Result<bool, Error> {
+    let of_server = dir.parent().and_then(Path::parent);
+    let record = of_server.map(|of_server| of_server.join("meta").join(format!("{id}-backup.info")));
+    for record in std::iter::once(dir.join("backup.info")).chain(record) {
+        if host.read(&record)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn refusal(chosen: &Chosen, location: &Place, at: usize, why: &str) -> String {

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::apply::CONTROL_FILE;
 use super::host::Host;
+use super::names::CONTROL_FILE;
 use super::request::RestoreRequest;
 use crate::catalog::{BackupArchive, BackupInfo, DirectoryForm, Layout};
-use crate::config::{StagingLocation, StagingOptions};
+use crate::config::StagingLocation;
 use crate::ops::{Error, Server, backup_archives};
 
 /// The files of a backup, as it keeps them.
@@ -32,53 +32,6 @@ pub struct Trees {
     pub data: PathBuf,
     /// The tablespaces, in the order of the backup's list.
     pub tablespaces: Vec<PathBuf>,
-}
-
-/// What was typed about staging; the configuration says the rest.
-#[derive(Debug, Clone, Default)]
-pub struct TypedStaging {
-    /// `--staging-path`.
-    pub path: Option<PathBuf>,
-    /// `--staging-location`.
-    pub location: Option<StagingLocation>,
-    /// `--recovery-staging-path`.
-    pub unpack_path: Option<PathBuf>,
-    /// `--local-staging-path`.
-    pub combine_path: Option<PathBuf>,
-}
-
-impl TypedStaging {
-    /// Refuses what cannot be meant, whatever the backup is.
-    pub fn ensure_sound(&self, is_remote: bool) -> Result<(), Error> {
-        ensure_absolute("staging path", self.path.as_deref())?;
-        if self.location == Some(StagingLocation::Remote) && !is_remote {
-            return Err(Error::refused(
-                "--staging-location as remote requires --remote-ssh-command to be set",
-            ));
-        }
-        ensure_absolute("recovery staging path", self.unpack_path.as_deref())?;
-        ensure_absolute("local staging path", self.combine_path.as_deref())
-    }
-
-    /// The configuration, and over it what was typed.
-    pub fn over(&self, configured: StagingOptions) -> StagingOptions {
-        StagingOptions {
-            path: self.path.clone().or(configured.path),
-            location: self.location.unwrap_or(configured.location),
-            unpack_path: self.unpack_path.clone().or(configured.unpack_path),
-            combine_path: self.combine_path.clone().or(configured.combine_path),
-        }
-    }
-}
-
-fn ensure_absolute(what: &str, path: Option<&Path>) -> Result<(), Error> {
-    match path.filter(|path| !path.is_absolute()) {
-        Some(path) => Err(Error::refused(format!(
-            "Cannot parse {what}: Invalid value : '{}' (must be an absolute path)",
-            path.display()
-        ))),
-        None => Ok(()),
-    }
 }
 
 impl Source {

@@ -2,6 +2,7 @@
 
 use std::fs as real;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -93,6 +94,20 @@ impl Site {
         real::write(base.join("data/base.tar.gz"), encoder.finish().unwrap()).unwrap();
         real::write(base.join("data/16400.tar"), tablespace).unwrap();
         site
+    }
+
+    /// Compresses the WAL of the backup, and lets a damaged segment follow, whose place it gives.
+    fn add_damaged_segment(&self) -> PathBuf {
+        let mut encoder = Encoder::new(Vec::new(), Format::Gzip, Level::Low).unwrap();
+        encoder.write_all(wal().as_bytes()).unwrap();
+        let segment = self.path(&format!("main/wals/0000000100000000/{SEGMENT}"));
+        real::write(&segment, encoder.finish().unwrap()).unwrap();
+        let next = "000000010000000000000004";
+        let damaged = segment.with_file_name(next);
+        real::write(&damaged, b"\x1f\x8b\x08\0\0\0\0\0\0\x03damaged").unwrap();
+        let list = [SEGMENT, next].map(|name| format!("{name}\t17\t1.5\tgzip\tNone\n")).concat();
+        real::write(self.path("main/wals/main-xlog.db"), list).unwrap();
+        damaged
     }
 
     fn server(&self, files: Files) -> Server<'_> {
@@ -216,6 +231,30 @@ fn a_repetition_that_stops_anywhere_does_not_leave_the_control_file_of_the_attem
 }
 
 #[test]
+fn a_repetition_with_other_options_is_not_steered_by_those_of_the_attempt_before() {
+    for site in [Site::new(), Site::archived()] {
+        let attempt = |to: &str, standby, files| {
+            let location = format!("ts:{}", site.path(&format!("{to}-ts")).display());
+            run(&site.server(files), &RestoreRequest { standby, ..site.request(to, &[&location]) })
+        };
+        // The last step before the mark goes.
+        let stopped = (0..steps_of_a_restore(&site)).rev().map(|allowed| (allowed, format!("to-{allowed}")));
+        let to = stopped.into_iter().find_map(|(allowed, to)| {
+            let _ = attempt(&to, true, Files::probed(CrashAfter::new(allowed)));
+            site.path(&format!("{to}/.barman-restore-incomplete")).exists().then_some(to)
+        });
+        let to = to.unwrap();
+        let left =
+            ["standby.signal", "barman_wal/000000010000000000000009"].map(|name| site.path(&to).join(name));
+        real::write(&left[1], "of a target that lay further").unwrap();
+        assert!(left[0].exists());
+        attempt(&to, false, Files::default()).unwrap();
+        site.assert_complete(&to, "after an attempt to make a standby");
+        assert!(!left.iter().any(|path| path.exists()));
+    }
+}
+
+#[test]
 fn what_was_started_since_is_not_taken_for_an_unfinished_restore() {
     let site = Site::new();
     let steps = steps_of_a_restore(&site);
@@ -237,6 +276,16 @@ fn hidden_files_of_others_in_the_destination_stay() {
     site.assert_complete("to", "beside hidden files");
     assert_eq!(site.read("to/.ssh/kept").as_deref(), Some("mine"));
     assert_eq!(site.read("to-ts/.snapshot/kept").as_deref(), Some("mine"));
+}
+
+#[test]
+fn a_directory_that_was_made_before_is_closed_to_others() {
+    let mode = |path: &Path| real::metadata(path).unwrap().permissions().mode() & 0o777;
+    let site = Site::archived();
+    real::create_dir(site.path("to")).unwrap();
+    real::set_permissions(site.path("to"), real::Permissions::from_mode(0o755)).unwrap();
+    site.restore_to("to", Files::default()).unwrap();
+    assert_eq!(mode(&site.path("to")), 0o700, "PostgreSQL does not start in any other");
 }
 
 #[test]
@@ -477,8 +526,7 @@ fn what_postgresql_could_not_be_told_is_refused() {
 fn what_is_wrong_with_wal_is_said_in_the_same_words_wherever_it_goes() {
     use std::os::unix::fs::PermissionsExt;
     let site = Site::new();
-    let damaged = site.path(&format!("main/wals/0000000100000000/{SEGMENT}"));
-    real::write(damaged, b"\x1f\x8b\x08\0\0\0\0\0\0\x03damaged").unwrap();
+    site.add_damaged_segment();
     let ssh = site.path("ssh");
     let script = "#!/bin/sh\nwhile [ \"$1\" != there ]; do shift; done; shift\n\
                   while [ \"$1\" = -o ]; do shift 2; done; exec /bin/sh -c \"$*\"\n";
@@ -486,12 +534,24 @@ fn what_is_wrong_with_wal_is_said_in_the_same_words_wherever_it_goes() {
     real::set_permissions(&ssh, real::Permissions::from_mode(0o755)).unwrap();
     let said = |to: &str, remote_ssh_command| {
         let location = format!("ts:{}", site.path(&format!("{to}-ts")).display());
-        let request = RestoreRequest { remote_ssh_command, ..site.request(to, &[&location]) };
+        let targets = Vec::new();
+        let request = RestoreRequest { remote_ssh_command, targets, ..site.request(to, &[&location]) };
         run(&site.server(Files::default()), &request).unwrap_err().description()
     };
     let (here, there) = (said("here", None), said("there", Some(format!("{} there", ssh.display()))));
     assert!(here.contains("HINT: ") && here.contains("the file is damaged"), "{here}");
     assert_eq!(here, there);
+    assert!(site.path("here/base").exists(), "it is among those that are read when they are copied");
+}
+
+#[test]
+fn what_is_missing_to_decode_wal_is_found_before_anything_is_written() {
+    let site = Site::new();
+    let damaged = site.add_damaged_segment();
+    real::copy(&damaged, damaged.with_file_name(SEGMENT)).unwrap();
+    let refused = site.restore_to("to", Files::default()).unwrap_err().description();
+    assert!(refused.contains(SEGMENT) && refused.contains("the file is damaged"), "{refused}");
+    assert!(!site.path("to").exists());
 }
 
 #[test]
@@ -583,6 +643,31 @@ fn a_segment_that_was_cut_off_is_never_restored_short() {
     assert!(!site.path("new").exists(), "refused before a byte is written");
 }
 
+/// Restores, and keeps what is said.
+fn restore_heard(site: &Site, to: &str, targets: Vec<TypedTarget>) -> (Result<Restored, String>, Arc<Said>) {
+    let said = Arc::new(Said::default());
+    let mut server = site.server(Files::default());
+    server.context.events = said.clone();
+    let location = format!("ts:{}", site.path(&format!("{to}-ts")).display());
+    let request = RestoreRequest { targets, ..site.request(to, &[&location]) };
+    (run(&server, &request).map_err(|error| error.to_string()), said)
+}
+
+#[test]
+fn an_archive_that_ends_before_the_target_time_is_told() {
+    let site = Site::new();
+    let target = || vec![TypedTarget::Time("2026-01-01 11:00:00+00:00".into())];
+    let warns = |to: &str, finished: &str| {
+        let list = format!("{SEGMENT}\t1048576\t{finished}\tNone\tNone\n");
+        real::write(site.path("main/wals/main-xlog.db"), list).unwrap();
+        let (restored, said) = restore_heard(&site, to, target());
+        restored.unwrap();
+        said.has(Severity::Warning, "was finished before the target time")
+    };
+    assert!(warns("short", "1767265199.5"), "half a second before 11:00");
+    assert!(!warns("enough", "1767265200.5"));
+}
+
 #[test]
 fn a_segment_that_was_cut_off_after_the_backup_ends_the_wal_and_is_told() {
     let site = Site::new();
@@ -590,14 +675,7 @@ fn a_segment_that_was_cut_off_after_the_backup_ends_the_wal_and_is_told() {
     real::write(site.path(&format!("main/wals/0000000100000000/{cut}")), "w".repeat(1000)).unwrap();
     let list = format!("{SEGMENT}\t1048576\t1.5\tNone\tNone\n{cut}\t1000\t2.5\tNone\tNone\n");
     real::write(site.path("main/wals/main-xlog.db"), list).unwrap();
-    let restore = |to: &str, targets| {
-        let said = Arc::new(Said::default());
-        let mut server = site.server(Files::default());
-        server.context.events = said.clone();
-        let location = format!("ts:{}", site.path(&format!("{to}-ts")).display());
-        let request = RestoreRequest { targets, ..site.request(to, &[&location]) };
-        (run(&server, &request).map_err(|error| error.to_string()), said)
-    };
+    let restore = |to: &str, targets| restore_heard(&site, to, targets);
     let (restored, said) = restore("plain", Vec::new());
     restored.unwrap();
     assert!(said.has(Severity::Warning, "it holds 1000 bytes"), "{:?}", said.0.lock().unwrap());

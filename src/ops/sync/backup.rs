@@ -1,7 +1,7 @@
 //! `sync-backup`: copying one backup of the primary.
 
 use super::primary_info::PrimaryInfo;
-use super::wals::first_missing;
+use super::wals::has_its_wal;
 use super::{PASSIVE, ensure_passive, wals};
 use crate::catalog::{BackupInfo, Catalog, Chains, DirectoryForm};
 use crate::config::ReuseBackup;
@@ -117,18 +117,16 @@ fn copy(
         let failure = format!("failure syncing server {name} backup {id}: ");
         backup.status = BackupStatus::Failed;
         backup.error = Some(failure.clone() + reason.lines().next().unwrap_or_default());
-        // What fails the copy may keep its record from being written too, as a full disk does.
         let saved = catalog.save(backup);
         server.context.cancel.check()?;
-        saved?;
+        if let Err(unsaved) = saved {
+            // What fails the copy may keep its record from being written, too, as a full disk does.
+            server.error(Error::from(unsaved).description());
+        }
         return Err(Error::refused(failure + &reason));
     }
-    let is_complete = |backup: &BackupInfo| {
-        let missing = first_missing(&server.archive(), backup);
-        // A record that does not say what it needs is as whole as it gets.
-        backup.begin_wal.zip(backup.end_wal).is_none() || missing.is_ok_and(|missing| missing.is_none())
-    };
-    backup.status = if is_complete(&backup) { BackupStatus::Done } else { BackupStatus::WaitingForWals };
+    let is_complete = has_its_wal(&server.archive(), &backup);
+    backup.status = if is_complete { BackupStatus::Done } else { BackupStatus::WaitingForWals };
     let waits = backup.status == BackupStatus::WaitingForWals;
     catalog.save(backup)?;
     drop(id_lock);

@@ -6,7 +6,7 @@ use super::backup::{is_obsolete, is_remnant};
 use super::last_synced::LastSynced;
 use super::primary;
 use super::primary_info::PrimaryInfo;
-use super::wals::first_missing;
+use super::wals::{first_missing, settle};
 use crate::catalog::{BackupInfo, Catalog};
 use crate::ops::{Error, Server};
 use crate::types::{BackupId, BackupStatus, WalName};
@@ -93,7 +93,8 @@ fn start_wals(
     let name = server.name();
     if !info.has_wal {
         server.info(format!("No WAL synchronisation required for server {name}"));
-        return Ok(());
+        // A copy that was killed at its end may have left backups waiting whose WAL is here.
+        return settle(server);
     }
     if server.probe_lock(&server.task_lock("sync-wal"))?.is_none() {
         server.info(format!("WAL synchronisation already running for server {name}"));

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use serde_json::{Map, Value, json};
 
+use crate::catalog::BackupInfo;
 use crate::ops::{Error, Server};
 use crate::pg;
-use crate::view::SyncInfo;
+use crate::view::{SyncInfo, SyncedWal};
 use crate::wal::{Archive, Extent, PageStart, XlogDbEntry};
 
 /// How many lines are read at a time: some mebibytes. In between, others get the lock of xlog.db: who listens may be slow.
@@ -32,7 +33,7 @@ pub fn answer(
     server: &Server<'_>,
     request: Request<'_>,
     version: &str,
-) -> Result<(SyncInfo, impl Iterator<Item = Result<Value, Error>> + use<>), Error> {
+) -> Result<(SyncInfo, impl Iterator<Item = Result<SyncedWal, Error>> + use<>), Error> {
     let archive = server.archive();
     let (extent, tail) = {
         let mut open = archive.open()?;
@@ -51,7 +52,10 @@ pub fn answer(
     for error in loaded.errors {
         server.warning(Error::from(error).description());
     }
-    let available: Vec<_> = loaded.backups.into_iter().filter(|backup| backup.is_available()).collect();
+    // Files of a backup may be missing once its deletion has begun; the half of it is not to be copied for the whole.
+    let condemned = catalog.begun_deletions()?;
+    let is_told = |backup: &&BackupInfo| backup.is_available() && !condemned.contains(&backup.id);
+    let available: Vec<_> = loaded.backups.into_iter().filter(is_told).collect();
     let oldest_wal = available.iter().filter_map(|backup| backup.begin_wal).min().map(|wal| wal.to_string());
     let pages = match (tail, &extent) {
         // The position says which lines the other has seen, whatever their names are: a file that came late, too.
@@ -135,7 +139,7 @@ impl Pages {
 }
 
 impl Iterator for Pages {
-    type Item = Result<Value, Error>;
+    type Item = Result<SyncedWal, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ready.is_empty()
@@ -147,7 +151,7 @@ impl Iterator for Pages {
     }
 }
 
-fn wal(line: XlogDbEntry) -> Value {
+fn wal(line: XlogDbEntry) -> SyncedWal {
     let XlogDbEntry { name, size, time, compression, encryption } = line;
-    json!({"compression": compression, "encryption": encryption, "name": name, "size": size, "time": time})
+    SyncedWal { compression, encryption, name, size, time }
 }

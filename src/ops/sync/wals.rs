@@ -225,7 +225,7 @@ impl Copier<'_> {
 }
 
 /// Marks the backups DONE whose WAL has all come.
-fn settle(server: &Server<'_>) -> Result<(), Error> {
+pub fn settle(server: &Server<'_>) -> Result<(), Error> {
     let mut catalog = server.catalog()?;
     let archive = server.archive();
     let is_waiting = |backup: &&&BackupInfo| backup.status == BackupStatus::WaitingForWals;
@@ -234,13 +234,18 @@ fn settle(server: &Server<'_>) -> Result<(), Error> {
         let Some(_lock) = server.lock_for_work(&catalog.layout().backup_id_lock(&id))? else { continue };
         catalog.refresh()?;
         let backup = catalog.find(&id)?.filter(|backup| is_waiting(&backup)).cloned();
-        if let Some(backup) =
-            backup.filter(|backup| first_missing(&archive, backup).is_ok_and(|it| it.is_none()))
-        {
+        if let Some(backup) = backup.filter(|backup| has_its_wal(&archive, backup)) {
             catalog.save(BackupInfo { status: BackupStatus::Done, ..backup })?;
         }
     }
     Ok(())
+}
+
+/// Whether all WAL that the backup needs is here. A record that does not tell what that is, as when a standby came to
+/// another timeline meanwhile, is as whole as it gets.
+pub fn has_its_wal(archive: &Archive, backup: &BackupInfo) -> bool {
+    backup.required_segments().is_err()
+        || first_missing(archive, backup).is_ok_and(|missing| missing.is_none())
 }
 
 /// The first segment that the backup needs and that is not here.

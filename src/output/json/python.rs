@@ -25,6 +25,11 @@ pub fn indented_at(level: usize, value: &impl Serialize) -> String {
     write(value, PrettyFormatter::with_indent(INDENT)).replace('\n', &format!("\n{indent}"))
 }
 
+/// A text in its quotation marks.
+pub fn quoted(text: &str) -> String {
+    write(&text, OneLine)
+}
+
 const INDENT: &[u8] = b"    ";
 
 fn write_sorted(mut value: Value, layout: impl Formatter) -> String {
@@ -65,6 +70,10 @@ impl<L: Formatter> Formatter for Python<L> {
     }
 
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+        // Nearly always.
+        if text.is_ascii() {
+            return out.write_all(text.as_bytes());
+        }
         let mut units = [0; 2];
         for c in text.chars() {
             match c {

@@ -1,9 +1,8 @@
 use std::io::{self, Write};
 
-use serde_json::Value;
-
-use super::python::indented_at;
-use crate::view::SyncInfo;
+use super::python::{indented_at, quoted};
+use crate::catalog::py_literal::Literal;
+use crate::view::{SyncInfo, SyncedWal};
 
 /// Writes the answer of `sync-info`, one WAL file after the other as `wals` gives them.
 ///
@@ -11,7 +10,7 @@ use crate::view::SyncInfo;
 pub fn write_sync_info<E: From<io::Error>>(
     out: &mut impl Write,
     info: &SyncInfo,
-    wals: impl Iterator<Item = Result<Value, E>>,
+    wals: impl Iterator<Item = Result<SyncedWal, E>>,
 ) -> Result<(), E> {
     let SyncInfo { last_position, last_name, backups, version, config } = info;
     let head = [
@@ -26,7 +25,8 @@ pub fn write_sync_info<E: From<io::Error>>(
     write!(out, "\n    \"wals\": [")?;
     let mut separator = "";
     for wal in wals {
-        write!(out, "{separator}\n        {}", indented_at(2, &wal?))?;
+        out.write_all(separator.as_bytes())?;
+        write_wal(out, &wal?)?;
         separator = ",";
     }
     let end = if separator.is_empty() { "]" } else { "\n    ]" };
@@ -35,13 +35,25 @@ pub fn write_sync_info<E: From<io::Error>>(
     Ok(out.flush()?)
 }
 
+/// Writes one of the files. There may be millions: nothing is made of them that lives on.
+fn write_wal(out: &mut impl Write, wal: &SyncedWal) -> io::Result<()> {
+    let label = |label: Option<&str>| label.map_or_else(|| "null".to_owned(), quoted);
+    let SyncedWal { compression, encryption, name, size, time } = wal;
+    let (compression, encryption) = (label(compression.as_deref()), label(encryption.as_deref()));
+    write!(out, "\n        {{\n            \"compression\": {compression},")?;
+    write!(out, "\n            \"encryption\": {encryption},")?;
+    write!(out, "\n            \"name\": {},", quoted(name))?;
+    write!(out, "\n            \"size\": {size},")?;
+    write!(out, "\n            \"time\": {}\n        }}", Literal::Float(*time))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Map, json};
 
     use super::*;
 
-    fn written(wals: Vec<Result<Value, io::Error>>) -> Result<String, io::Error> {
+    fn written(wals: Vec<Result<SyncedWal, io::Error>>) -> Result<String, io::Error> {
         let info = SyncInfo {
             last_position: 57,
             last_name: "000000010000000000000002".into(),
@@ -56,7 +68,13 @@ mod tests {
 
     #[test]
     fn the_document_is_written_as_python_writes_it_and_its_order_is_kept() {
-        let wal = json!({"name": "000000010000000000000002", "size": 5});
+        let wal = |encryption: Option<&str>| SyncedWal {
+            compression: Some("gzip".into()),
+            encryption: encryption.map(str::to_owned),
+            name: "000000010000000000000002".into(),
+            size: 5,
+            time: 1_767_225_660.0,
+        };
         let expected = r#"{
     "last_position": 57,
     "last_name": "000000010000000000000002",
@@ -68,8 +86,18 @@ mod tests {
     },
     "wals": [
         {
+            "compression": "gzip",
+            "encryption": null,
             "name": "000000010000000000000002",
-            "size": 5
+            "size": 5,
+            "time": 1767225660.0
+        },
+        {
+            "compression": "gzip",
+            "encryption": "gpg",
+            "name": "000000010000000000000002",
+            "size": 5,
+            "time": 1767225660.0
         }
     ],
     "version": "3.19.1",
@@ -77,7 +105,7 @@ mod tests {
         "name": "main"
     }
 }"#;
-        assert_eq!(written(vec![Ok(wal)]).unwrap(), expected);
+        assert_eq!(written(vec![Ok(wal(None)), Ok(wal(Some("gpg")))]).unwrap(), expected);
         assert!(written(vec![]).unwrap().contains("\n    \"wals\": [],\n    \"version\""));
     }
 

@@ -77,6 +77,8 @@ impl Error {
 pub enum Change {
     /// Makes a directory that only its owner may enter, and those above it, unless there is one.
     Directory(PathBuf),
+    /// Lets nobody but its owner enter a directory.
+    Private(PathBuf),
     /// Makes a symbolic link, in the place of whatever is there.
     Link {
         /// What it says.
@@ -202,7 +204,11 @@ impl Change {
     /// The path that it is about.
     pub fn path(&self) -> &Path {
         match self {
-            Self::Directory(path) | Self::Remove(path) | Self::Empty(path) | Self::Sync(path) => path,
+            Self::Directory(path)
+            | Self::Private(path)
+            | Self::Remove(path)
+            | Self::Empty(path)
+            | Self::Sync(path) => path,
             Self::Link { link, .. } => link,
             Self::Rename { from, .. } => from,
         }
@@ -216,6 +222,7 @@ impl Change {
         };
         match self {
             Self::Directory(path) => words("directory", &[path]),
+            Self::Private(path) => words("private", &[path]),
             Self::Link { target, link } => words("link", &[target, link]),
             Self::Rename { from, to } => words("rename", &[from, to]),
             Self::Remove(path) => words("remove", &[path]),

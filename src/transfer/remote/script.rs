@@ -39,6 +39,7 @@ pub(super) const CHANGE: Script = Script(concat!(
     r#"keep() { if sync -f /dev/null 2>/dev/null; then sync -f "$1"; else sync 2>/dev/null || :; fi; }; "#,
     r#"while [ $# -gt 0 ]; do case $1 in "#,
     r#"directory) [ -d "$2" ] || { mkdir -p "$2" && chmod 700 "$2"; } || exit 1; shift 2;; "#,
+    r#"private) chmod 700 "$2" || exit 1; shift 2;; "#,
     r#"link) rm -rf "$3" && ln -s "$2" "$3" || exit 1; shift 3;; "#,
     r#"rename) if [ -e "$2" ] || [ -L "$2" ]; then mv -f "$2" "$3" || exit 1; fi; shift 3;; "#,
     r#"remove) rm -f "$2" || exit 1; shift 2;; "#,

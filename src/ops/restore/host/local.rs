@@ -109,6 +109,7 @@ impl LocalHost<'_> {
                 files.create_dir_all(dir)?;
                 files.set_mode(dir, 0o700)?;
             }
+            Change::Private(dir) => files.set_mode(dir, 0o700)?,
             Change::Link { target, link } => {
                 match files.symlink_metadata(link)? {
                     Some(found) if found.is_dir() => files.remove_tree(link)?,
@@ -143,7 +144,9 @@ impl LocalHost<'_> {
 
     fn put(&self, dir: &Path, mut file: NewFile) -> Result<(), Error> {
         let (files, target) = (&self.context.files, dir.join(&file.name));
-        let out = files.create(&target)?;
+        // What the backup has there may be readable only.
+        files.remove_file_if_exists(&target)?;
+        let out = files.create_new(&target, file.mode)?;
         files.set_mode(&target, file.mode)?;
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {

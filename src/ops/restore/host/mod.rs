@@ -59,6 +59,11 @@ pub trait Host: Sync {
     fn unpack(&self, dir: &Path, limit: u32, members: &EachMember<'_, Error>) -> Result<(), Error>;
 }
 
+/// Behind a path: the host that it is of, unless it is this one.
+pub fn of_host(host: &dyn Host) -> String {
+    host.ssh_command().map_or_else(String::new, |command| format!(" (reached by '{command}')"))
+}
+
 /// What the content of WAL has to say of itself is said as it is.
 fn unreadable(error: io::Error, origin: &Path) -> Error {
     match error.downcast::<wal::Error>() {

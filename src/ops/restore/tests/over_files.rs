@@ -11,7 +11,14 @@ impl Site {
 
     #[track_caller]
     fn refuses(&self, to: &str, words: &[&str]) {
-        let error = self.over_files(to, Files::default()).unwrap_err().to_string();
+        let location = self.path(&format!("{to}-ts"));
+        self.refuses_with(to, &format!("ts:{}", location.display()), words);
+    }
+
+    #[track_caller]
+    fn refuses_with(&self, to: &str, tablespace: &str, words: &[&str]) {
+        let request = RestoreRequest { delta: true, ..self.request(to, &[tablespace]) };
+        let error = run(&self.server(Files::default()), &request).unwrap_err().to_string();
         for words in words {
             assert!(error.contains(words), "{error}");
         }
@@ -177,6 +184,28 @@ fn what_is_not_the_directory_of_the_cluster_is_refused() {
     site.over_files("to", Files::default()).unwrap();
     real::write(site.path("to/global/pg_control"), "of other").unwrap();
     site.refuses("to", &["another PostgreSQL cluster", &identifier.to_string()]);
+}
+
+#[test]
+fn a_backup_is_no_place_to_restore_to() {
+    let site = Site::new();
+    let base = format!("main/base/{ID}");
+    real::create_dir_all(site.path("links")).unwrap();
+    std::os::unix::fs::symlink(site.path(&base), site.path("links/backup")).unwrap();
+    for to in [&format!("{base}/data"), &format!("{base}/data/new"), "links/backup/data"] {
+        let words = ["holds the files of backup 20260101T100000", "would destroy"];
+        site.refuses_with(to, &format!("ts:{}", site.path("ts").display()), &words);
+    }
+    // The record of programs that keep it in one place only.
+    real::remove_file(site.path(&format!("{base}/backup.info"))).unwrap();
+    let into_tablespace = format!("ts:{}", site.path(&format!("{base}/16400")).display());
+    site.refuses_with("to", &into_tablespace, &["holds the files of backup"]);
+    site.restore_to("to", Files::default()).unwrap();
+    site.assert_complete("to", "of a backup that nobody touched");
+    // What is only called like one is none.
+    let to = format!("elsewhere/{ID}/data");
+    site.restore_to(&to, Files::default()).unwrap();
+    site.assert_complete(&to, "into a directory with the name of a backup");
 }
 
 #[test]
