@@ -89,7 +89,9 @@ impl Score {
         match verdict {
             Verdict::Identical => self.identical += 1,
             Verdict::Owed(debts) => {
-                debts.into_iter().for_each(|debt| *self.owed.entry(debt).or_default() += 1)
+                for debt in debts {
+                    *self.owed.entry(debt).or_default() += 1;
+                }
             }
             Verdict::Different(how) => self.differences.push(format!("{what}\n{how}")),
         }
