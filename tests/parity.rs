@@ -17,7 +17,7 @@ mod programs;
 #[path = "parity/questions.rs"]
 mod questions;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -48,7 +48,8 @@ enum Verdict {
 struct Score {
     asked: usize,
     identical: usize,
-    owed: BTreeSet<usize>,
+    /// How many answers each debt was needed for.
+    owed: BTreeMap<usize, usize>,
     differences: Vec<String>,
 }
 
@@ -87,7 +88,11 @@ impl Score {
         self.asked += 1;
         match verdict {
             Verdict::Identical => self.identical += 1,
-            Verdict::Owed(debts) => self.owed.extend(debts),
+            Verdict::Owed(debts) => {
+                for debt in debts {
+                    *self.owed.entry(debt).or_default() += 1;
+                }
+            }
             Verdict::Different(how) => self.differences.push(format!("{what}\n{how}")),
         }
     }
@@ -96,9 +101,11 @@ impl Score {
     fn assert_explained(self, debts: &[Debt]) {
         let Self { asked, identical, owed, differences } = self;
         eprintln!("{identical} of {asked} identical; the others differ as doc/compatibility.md says:");
-        debts.iter().for_each(|debt| eprintln!("  {}", debt.name));
+        for (index, debt) in debts.iter().enumerate() {
+            eprintln!("  {:>3} {}", owed.get(&index).unwrap_or(&0), debt.name);
+        }
         assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
-        let settled = debts.iter().enumerate().filter(|(index, _)| !owed.contains(index));
+        let settled = debts.iter().enumerate().filter(|(index, _)| !owed.contains_key(index));
         let settled: Vec<&str> = settled.map(|(_, debt)| debt.name).collect();
         assert!(settled.is_empty(), "nothing differs by these any more: {settled:?}");
     }
