@@ -1,0 +1,204 @@
+"""Cases that move a whole cluster: backup, backup again, restore, recovery."""
+
+import shutil
+
+import catalogue
+from contest import BARMAN, OURS, PGBACKREST, Contender, at_most, case, times_faster
+from reading import ARCHIVED
+from testbed import BARMAN as BARMAN_BIN
+from testbed import OURS as OURS_BIN
+from testbed import PG, SSH, WORK, Home, empty, run
+
+PROGRAMS = {OURS: OURS_BIN, BARMAN: BARMAN_BIN}
+JOBS = 2
+RAW, PLAIN = "two rsync, sync -f", "cp -a, sync -f"
+
+
+def backup_home(rig, program, name, **options):
+    """A home that backs the cluster up over ssh; some WAL is there, as Barman wants to see."""
+    settings = {
+        "archiver": "on", "backup_method": "rsync", "ssh_command": SSH, "conninfo": rig.cluster().conninfo(),
+        "immediate_checkpoint": "true", "parallel_jobs": JOBS, "backup_options": "concurrent_backup",
+    }
+    home = Home(PROGRAMS[program], f"{name}-{program}", {"main": settings | options})
+    segment = rig.cluster().write_wal(1)[0]
+    for part in ("incoming", "wals", "base", "meta", "errors", "streaming"):
+        (home.server() / part).mkdir(parents=True)
+    shutil.copy(segment, home.server() / "incoming")
+    home.run("archive-wal", "main")
+    rig.cluster().ship_to(home)
+    return home
+
+
+def remove_backups(home):
+    """As if no backup had been taken."""
+    empty(home.server() / "base")
+    for record in (home.server() / "meta").glob("*-backup.info"):
+        record.unlink()
+
+
+def rest_of_wal(home):
+    """WAL that the backups wait for."""
+    for path in (WORK / "wal").iterdir():
+        shutil.copy(path, home.server() / "incoming")
+    home.run("archive-wal", "main")
+
+
+class PgBackRest:
+    """Its repository, and the two ways it gets at the cluster: over ssh for backups, directly for restores."""
+
+    def __init__(self, rig):
+        self.path = empty(WORK / "pgbackrest")
+        common = (
+            f"[global]\nrepo1-path={self.path}/repo\nlog-path={self.path}\nspool-path={self.path}/spool\n"
+            f"lock-path={self.path}/lock\nprocess-max={JOBS}\nstart-fast=y\narchive-check=n\nlog-level-console=warn\n"
+            f"log-level-file=off\ncmd-ssh={WORK}/ssh/bin/ssh\n"
+        )
+        server = f"pg1-path={rig.cluster().data}\npg1-port={rig.cluster().port}\npg1-socket-path={WORK}\n"
+        self.local = self.path / "local.conf"
+        self.local.write_text(f"{common}\n[main]\n{server}")
+        self.remote = self.path / "remote.conf"
+        over_ssh = f"pg1-host=database\npg1-host-user={rig.user}\npg1-host-config={self.local}\n"
+        self.remote.write_text(f"{common}\n[main]\n{server}{over_ssh}")
+        run(*self.command("stanza-create"))
+
+    def command(self, what, *options, remote=False):
+        config = self.remote if remote else self.local
+        return ["pgbackrest", f"--config={config}", "--stanza=main", *options, what]
+
+    def backup(self, kind):
+        """A backup of the plain files, as the others take it."""
+        return self.command("backup", f"--type={kind}", "--compress-type=none", remote=True)
+
+
+def raw_rsync(rig):
+    """The same files by two rsync at once, shared out by size."""
+    data, target = rig.cluster().data, WORK / "floor/backup"
+    sizes = sorted(
+        ((path.stat().st_size, path.relative_to(data)) for path in data.rglob("*")
+         if path.is_file() and path.relative_to(data).parts[0] != "pg_wal" and path.name != "postmaster.pid"),
+        reverse=True,
+    )
+    for half in range(JOBS):
+        listed = "".join(f"{path}\n" for _, path in sizes[half::JOBS])
+        (WORK / f"floor-files-{half}").write_text(listed)
+    copies = " & ".join(
+        f"rsync -a --inplace -e 'ssh -F {WORK}/ssh/config' --files-from={WORK}/floor-files-{half} database:{data}/ {target}/"
+        for half in range(JOBS)
+    )
+    return Contender(RAW, ["sh", "-c", f"{copies} & wait; sync -f {target}"], lambda: empty(target), floor=True)
+
+
+@case("backup", f"`backup` over ssh with rsync, {JOBS} jobs", at_most(1.25, RAW), times_faster(BARMAN, 1),
+      note="pgBackRest copies the same files, not compressed, with as many processes, and checks page checksums.")
+def backup(rig):
+    contenders = []
+    for program in PROGRAMS:
+        home = backup_home(rig, program, "backup")
+
+        def before(home=home):
+            remove_backups(home)
+            rig.cluster().ship_to(home)
+
+        contenders.append(Contender(program, home.command("backup", "main"), before))
+    other = PgBackRest(rig)
+    return [*contenders, Contender(PGBACKREST, other.backup("full")), raw_rsync(rig)]
+
+
+@case("backup-again", "`backup` with `reuse_backup = link`, nothing changed since the last one", times_faster(BARMAN, 1),
+      times_faster(PGBACKREST, 1))
+def backup_again(rig):
+    rig.cluster().sql("CHECKPOINT")
+    contenders = []
+    for program in PROGRAMS:
+        home = backup_home(rig, program, "again", reuse_backup="link")
+        home.run("backup", "main")
+        rest_of_wal(home)
+        contenders.append(Contender(program, home.command("backup", "main"), lambda home=home: rig.cluster().ship_to(home)))
+    other = PgBackRest(rig)
+    run(*other.backup("full"))
+    return [*contenders, Contender(PGBACKREST, other.backup("incr"))]
+
+
+@case("restore", "`restore` to a local directory", at_most(1.25, PLAIN), times_faster(BARMAN, 1),
+      times_faster(PGBACKREST, 1))
+def restore(rig):
+    target = WORK / "restored"
+    clear = lambda: empty(target)  # noqa: E731
+    contenders = []
+    for program in PROGRAMS:
+        home = backup_home(rig, program, "restore")
+        home.run("backup", "main")
+        rest_of_wal(home)
+        words = home.command("restore", "--jobs", JOBS, "main", "latest", target)
+        contenders.append(Contender(program, words, clear))
+    other = PgBackRest(rig)
+    run(*other.backup("full"))
+    words = other.command("restore", f"--pg1-path={target}", "--type=none")
+    data = next((WORK / "homes/restore-ours/main/base").iterdir()) / "data"
+    copied = ["sh", "-c", f"cp -a {data}/. {target}/ && sync -f {target}"]
+    return [*contenders, Contender(PGBACKREST, words, clear), Contender(PLAIN, copied, clear, floor=True)]
+
+
+SEGMENTS = 200
+
+
+class Recovery:
+    """A base backup whose recovery replays all of `SEGMENTS`, until there is no more."""
+
+    def __init__(self, rig):
+        cluster = rig.cluster()
+        self.base, self.data = WORK / "recovery-base", WORK / "recovery"
+        shutil.rmtree(WORK / "wal", ignore_errors=True)
+        (WORK / "wal").mkdir()
+        empty(self.base).rmdir()
+        run(PG / "pg_basebackup", "-p", cluster.port, "-c", "fast", "-X", "none", "-D", self.base)
+        self.segments = cluster.write_wal(SEGMENTS)
+        (self.base / "recovery.signal").touch()
+        self.port = cluster.port + 1
+        self.server_user = rig.user
+
+    def contender(self, name, restore_command, floor=False):
+        """PostgreSQL, from its start until it is open."""
+        def before():
+            if (self.data / "postmaster.pid").exists():
+                run(PG / "pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
+            shutil.rmtree(self.data, ignore_errors=True)
+            run("cp", "-a", "--reflink=auto", self.base, self.data)
+            with open(self.data / "postgresql.auto.conf", "a") as settings:
+                settings.write(
+                    f"port = {self.port}\nhot_standby = off\narchive_mode = off\nshared_buffers = 1GB\n"
+                    f"restore_command = '{restore_command}'\n"
+                )
+            self.data.chmod(0o700)
+        start = [str(PG / "pg_ctl"), "-D", str(self.data), "-l", str(WORK / "recovery.log"), "-w", "-t", "900", "start"]
+        return Contender(name, start, before, floor=floor)
+
+
+@case("recovery", f"Recovery that replays {SEGMENTS} segments compressed with gzip, fetched over ssh",
+      at_most(1.15, "cp of plain files"), times_faster(BARMAN, 1), times_faster(PGBACKREST, 1),
+      note="`barman-wal-restore -p 4` for both; pgBackRest fetches ahead by `archive-async`, without ssh.")
+def recovery(rig):
+    replay = Recovery(rig)
+    home = Home(OURS_BIN, "recovery", {"main": ARCHIVED | {"compression": "gzip"}})
+    catalogue.make(home.server(), "main", 1, 0)
+    for path in replay.segments:
+        shutil.copy(path, home.server() / "incoming")
+    home.run("archive-wal", "main")
+    rig.serve_barman(home.config)
+    other = PgBackRest(rig)
+    for path in replay.segments:
+        run(*other.command("archive-push"), path)
+    (WORK / "spool-ours").mkdir(exist_ok=True)
+    (WORK / "spool-barman").mkdir(exist_ok=True)
+
+    def client(binary, spool, host):
+        return f"{binary} -U {rig.user} -p 4 --spool-dir {WORK}/{spool} {host} main %f %p"
+
+    get = " ".join(other.command("archive-get", "--archive-async"))
+    return [
+        replay.contender(OURS, client(WORK / "bin/barman-wal-restore", "spool-ours", "database")),
+        replay.contender(BARMAN, client(WORK / "peer/bin/barman-wal-restore", "spool-barman", "python")),
+        replay.contender(PGBACKREST, f"{get} %f %p"),
+        replay.contender("cp of plain files", f"cp {WORK}/wal/%f %p", floor=True),
+    ]
