@@ -87,9 +87,7 @@ pub trait Processes: Send + Sync {
     /// Runs `command` with `stdin` as its input, keeping what it prints.
     fn feed(&self, command: &Command, stdin: &[u8], cancel: &Cancel) -> Result<Finished, Error>;
 
-    /// Runs `command` with `stdin` as its input, its standard output going to `stdout`.
-    ///
-    /// Here `stdout` gets everything at the end; the programs of this machine give it as it comes.
+    /// Runs `command` with `stdin` as its input, its standard output going to `stdout` as in [`Processes::filter`].
     fn exchange(
         &self,
         command: &Command,
@@ -97,9 +95,7 @@ pub trait Processes: Send + Sync {
         stdout: &mut dyn Write,
         cancel: &Cancel,
     ) -> Result<Finished, Error> {
-        let finished = self.feed(command, stdin, cancel)?;
-        stdout.write_all(&finished.stdout).map_err(|source| error(command, source))?;
-        Ok(Finished { stdout: Vec::new(), ..finished })
+        self.filter(command, &mut |pipe| pipe.write_all(stdin), stdout, cancel)
     }
 
     /// Runs `command` while `feeder` writes its input, keeping what it prints.
@@ -182,16 +178,6 @@ impl Processes for SystemProcesses {
         self.feed_from(command, &mut |pipe| pipe.write_all(stdin), cancel)
     }
 
-    fn exchange(
-        &self,
-        command: &Command,
-        stdin: &[u8],
-        stdout: &mut dyn Write,
-        cancel: &Cancel,
-    ) -> Result<Finished, Error> {
-        guarded(command, Some(&mut |pipe| pipe.write_all(stdin)), stdout, cancel)
-    }
-
     fn feed_from(
         &self,
         command: &Command,
@@ -199,7 +185,7 @@ impl Processes for SystemProcesses {
         cancel: &Cancel,
     ) -> Result<Finished, Error> {
         let mut stdout = Vec::new();
-        let finished = guarded(command, Some(feeder), &mut stdout, cancel)?;
+        let finished = self.filter(command, feeder, &mut stdout, cancel)?;
         Ok(Finished { stdout, ..finished })
     }
 
