@@ -3,7 +3,7 @@ use std::fmt;
 use std::io::{BufReader, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::checksum::Algorithm;
 use super::{Error, Tree};
 use crate::codec::{hex, unhex};
-use crate::sys::fs::{File, PathContext};
+use crate::sys::fs::{self, File, PathContext};
 
 /// Bytes of the end of a manifest in which its last line must begin.
 const TAIL_BYTES: u64 = 4096;
@@ -179,8 +179,7 @@ impl Line {
             _ => return Err("a file has no path, or two".to_owned()),
         };
         // What a manifest says must not lead out of the backup.
-        let is_below = |part: Component<'_>| matches!(part, Component::Normal(_));
-        if name.as_os_str().is_empty() || !name.components().all(is_below) {
+        if !fs::leads_below(&name) {
             return Err(format!("'{}' is no path in a data directory", name.display()));
         }
         let algorithm = self.algorithm.as_deref().unwrap_or("NONE").parse();

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::fs::{self, FileTimes, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -395,6 +395,12 @@ pub fn temporary_beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}.tmp", process::id()))
 }
 
+/// Whether a path that somebody else has written leads below the directory that it is taken from: it names something, and
+/// has no root and no dots.
+pub fn leads_below(path: &Path) -> bool {
+    !path.as_os_str().is_empty() && path.components().all(|part| matches!(part, Component::Normal(_)))
+}
+
 /// The directory that holds `path`.
 pub fn parent(path: &Path) -> &Path {
     match path.parent() {
@@ -414,6 +420,16 @@ pub fn read_head(mut file: impl Read, limit: usize) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::sys::testkit::CrashAfter;
+
+    #[test]
+    fn a_path_leads_below_when_it_names_something_there() {
+        for path in ["a", "a/b", "a..b", "..."] {
+            assert!(leads_below(Path::new(path)), "{path}");
+        }
+        for path in ["", "/", "/a", ".", "..", "./a", "../a", "a/..", "a/../b"] {
+            assert!(!leads_below(Path::new(path)), "{path}");
+        }
+    }
 
     #[test]
     fn a_replaced_file_is_the_old_or_the_new_one_wherever_it_stops() {

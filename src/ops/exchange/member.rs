@@ -1,7 +1,8 @@
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use tar::EntryType;
 
+use crate::sys::fs;
 use crate::types::WalName;
 
 /// What a member of an exported backup is for.
@@ -33,8 +34,7 @@ impl Member {
         let shown = path.display();
         let unsafe_path = || format!("Tarball contains unsafe path: '{shown}'");
         let unsafe_type = || format!("Tarball contains unsafe member type: '{shown}'");
-        let normal = |part| matches!(part, Component::Normal(_));
-        if path.as_os_str().is_empty() || !path.components().all(normal) {
+        if !fs::leads_below(path) {
             return Err(unsafe_path());
         }
         if let Ok(below) = path.strip_prefix("backup") {

@@ -1,12 +1,13 @@
 //! The settings that tell PostgreSQL where to stop, as lines of its configuration.
 
-use std::path::{Component, Path};
+use std::path::Path;
 
 use super::delivery::{Delivery, shell_word};
 use super::names::{AUTO_CONF, RECOVERY_CONF};
 use super::request::RestoreRequest;
 use crate::ops::{Error, Server};
 use crate::pg::{Features, RecoveryStyle};
+use crate::sys::fs;
 use crate::types::{PgVersion, RecoveryTarget, TargetAction, timestamp_text};
 
 /// Archive recovery.
@@ -74,9 +75,7 @@ pub fn file_of(server: &Server<'_>, request: &RestoreRequest, version: PgVersion
         RecoveryStyle::RecoveryConf => RECOVERY_CONF,
     };
     let Some(name) = &request.settings_file else { return Ok(default.to_owned()) };
-    let is_inside =
-        |name: &str| Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
-    if name.is_empty() || !is_inside(name) {
+    if !fs::leads_below(Path::new(name)) {
         return Err(Error::refused(format!(
             "Invalid name '{name}' of a file for recovery settings: name one in the data directory, like \
              'recovery.auto.conf'"
