@@ -49,7 +49,7 @@ pub mod wal_client;
 mod wal_use;
 
 pub use error::Error;
-pub use server::{CopySettings, Server};
+pub use server::{CopySettings, Server, reuse_mode};
 
 use crate::sys::Context;
 

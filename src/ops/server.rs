@@ -3,10 +3,10 @@ use std::path::{Path, PathBuf};
 
 use super::{Error, compression};
 use crate::catalog::{Catalog, Layout};
-use crate::config::{BackupMethod, Global, Retry, ServerConfig};
+use crate::config::{BackupMethod, Global, Retry, ReuseBackup, ServerConfig};
 use crate::pg::{self, Client, Conninfo};
 use crate::sys::{Context, Lock};
-use crate::transfer::smart_copy::{SmartCopy, StartThrottle};
+use crate::transfer::smart_copy::{ReuseMode, SmartCopy, StartThrottle};
 use crate::transfer::{self, Endpoint, SshCommand};
 use crate::wal::{Archive, ArchivePaths};
 
@@ -36,6 +36,15 @@ pub struct CopySettings {
     pub retry: Retry,
     /// Whether the transfer is compressed on the way.
     pub network_compression: bool,
+}
+
+/// What `reuse_backup` asks of a copy.
+pub fn reuse_mode(option: ReuseBackup) -> ReuseMode {
+    match option {
+        ReuseBackup::Link => ReuseMode::Link,
+        ReuseBackup::Copy => ReuseMode::Copy,
+        ReuseBackup::Off => ReuseMode::Off,
+    }
 }
 
 impl CopySettings {

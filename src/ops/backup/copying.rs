@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::items;
 use super::run::BackupRun;
-use crate::config::{BackupMethod, ReuseBackup};
-use crate::ops::Error;
+use crate::config::BackupMethod;
+use crate::ops::{Error, reuse_mode};
 use crate::pg::{BackupMode, Client};
 use crate::sys::Cancel;
 use crate::transfer::Endpoint;
@@ -37,11 +37,7 @@ impl BackupRun<'_> {
 
     fn copy_files(&self, client: &Client, mode: &BackupMode) -> Result<CopyReport, Error> {
         let source = self.server.data_endpoint()?;
-        let reuse = match self.options.reuse {
-            ReuseBackup::Link => ReuseMode::Link,
-            ReuseBackup::Copy => ReuseMode::Copy,
-            ReuseBackup::Off => ReuseMode::Off,
-        };
+        let reuse = reuse_mode(self.options.reuse);
         let previous = self.previous.as_ref().filter(|_| reuse != ReuseMode::Off);
         let copy = SmartCopy {
             items: items::plan(&self.layout, &self.backup, previous, self.options),

@@ -4,10 +4,9 @@ use super::primary_info::PrimaryInfo;
 use super::wals::has_its_wal;
 use super::{PASSIVE, ensure_passive, wals};
 use crate::catalog::{BackupInfo, Catalog, Chains, DirectoryForm};
-use crate::config::ReuseBackup;
 use crate::ops::delete::{self, Settings};
 use crate::ops::retention::{self, Rules};
-use crate::ops::{CopySettings, Error, Server};
+use crate::ops::{CopySettings, Error, Server, reuse_mode};
 use crate::transfer::smart_copy::{CopyItem, ReuseMode, SmartCopy};
 use crate::transfer::{Endpoint, Filters};
 use crate::types::{BackupId, BackupStatus, RetentionStatus};
@@ -127,10 +126,9 @@ fn copy(
     }
     let is_complete = has_its_wal(&server.archive(), &backup);
     backup.status = if is_complete { BackupStatus::Done } else { BackupStatus::WaitingForWals };
-    let waits = backup.status == BackupStatus::WaitingForWals;
     catalog.save(backup)?;
     drop(id_lock);
-    if waits {
+    if !is_complete {
         // The primary may keep it no longer than it keeps the backup.
         wals::run(server)?;
     }
@@ -146,11 +144,7 @@ fn copy_files(
 ) -> Result<(), Error> {
     let (layout, files) = (catalog.layout(), &server.context.files);
     let base_dir = layout.base_dir(&theirs.id);
-    let reuse = match server.config.reuse_backup() {
-        ReuseBackup::Link => ReuseMode::Link,
-        ReuseBackup::Copy => ReuseMode::Copy,
-        ReuseBackup::Off => ReuseMode::Off,
-    };
+    let reuse = reuse_mode(server.config.reuse_backup());
     let like = match catalog.next_available(&theirs.id)? {
         Some(next) => Some(next),
         None => catalog.previous_available(&theirs.id)?,
