@@ -1,10 +1,10 @@
 use std::io::{self, BufReader, Read};
 
 use bzip2::bufread::MultiBzDecoder;
-use flate2::bufread::MultiGzDecoder;
 use liblzma::bufread::XzDecoder;
 
 use super::Format;
+use super::gzip_members::GzipContent;
 use super::lz4_frames::Lz4Frames;
 
 const BUFFER_BYTES: usize = 128 << 10;
@@ -16,7 +16,7 @@ pub(super) fn decoder<'a>(
 ) -> io::Result<Box<dyn Read + Send + 'a>> {
     let input = BufReader::with_capacity(BUFFER_BYTES, input);
     Ok(match format {
-        Format::Gzip => Box::new(MultiGzDecoder::new(input)),
+        Format::Gzip => Box::new(GzipContent::new(input)),
         Format::Bzip2 => Box::new(MultiBzDecoder::new(input)),
         Format::Xz => Box::new(XzDecoder::new_multi_decoder(input)),
         Format::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(input)?),

@@ -1,17 +1,35 @@
-use std::io::{self, Write};
+//! gzip files of independent members that are as long as memory allows, and that tell how long they are.
+//!
+//! A member is compressed and decompressed as a whole, which is twice as fast as a stream. So that a reader finds the end
+//! of one without decoding it, its length stands in an extra field of its header (RFC 1952, 2.3.1.1), which every other
+//! reader skips. What others wrote has no such field, and is decoded as a stream.
 
-use libdeflater::{CompressionLvl, Compressor};
+use std::io::{self, BufRead, Chain, Cursor, Read, Write};
 
-/// Uncompressed bytes in one member of a gzip file. Members are read back to back by every decoder; this many
-/// bytes keep the speed of compressing whole buffers, cost nothing in size, and bound the memory.
+use flate2::bufread::MultiGzDecoder;
+use libdeflater::{CompressionLvl, Compressor, Decompressor};
+
+use crate::sys::fs::read_head;
+
+/// Uncompressed bytes in one member. Members are read back to back by every decoder; this many bytes keep the speed of
+/// compressing whole buffers, cost nothing in size, and bound the memory.
 const MEMBER_BYTES: usize = 2 << 20;
 
-/// A gzip file of independent members.
+/// What a member begins with, up to its length: deflate, one extra field, no time, no system; the field has four bytes.
+const HEADER: [u8; 16] = *b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x08\0BM\x04\0";
+
+const LENGTH_BYTES: usize = 4;
+const DATA_AT: usize = HEADER.len() + LENGTH_BYTES;
+
+/// The checksum of the content, and its length.
+const TRAILER_BYTES: usize = 8;
+
+/// A gzip file that is written member by member.
 pub(super) struct GzipMembers<W> {
     output: W,
     compressor: Compressor,
+    content: Vec<u8>,
     member: Vec<u8>,
-    encoded: Vec<u8>,
     is_empty: bool,
 }
 
@@ -21,38 +39,191 @@ impl<W: Write> GzipMembers<W> {
         Self {
             output,
             compressor: Compressor::new(level),
-            member: Vec::with_capacity(MEMBER_BYTES),
-            encoded: Vec::new(),
+            content: Vec::with_capacity(MEMBER_BYTES),
+            member: HEADER.to_vec(),
             is_empty: true,
         }
     }
 
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(MEMBER_BYTES - self.member.len());
-        self.member.extend_from_slice(&bytes[..taken]);
-        if self.member.len() == MEMBER_BYTES {
+        let taken = bytes.len().min(MEMBER_BYTES - self.content.len());
+        self.content.extend_from_slice(&bytes[..taken]);
+        if self.content.len() == MEMBER_BYTES {
             self.write_member()?;
         }
         Ok(taken)
     }
 
     fn write_member(&mut self) -> io::Result<()> {
-        self.encoded.resize(self.compressor.gzip_compress_bound(self.member.len()), 0);
-        let len = self
-            .compressor
-            .gzip_compress(&self.member, &mut self.encoded)
-            .map_err(|error| io::Error::other(format!("{error:?}")))?;
-        self.output.write_all(&self.encoded[..len])?;
-        self.member.clear();
+        let Self { compressor, content, member, .. } = self;
+        member.resize(DATA_AT + compressor.deflate_compress_bound(content.len()) + TRAILER_BYTES, 0);
+        let packed = compressor.deflate_compress(content, &mut member[DATA_AT..]);
+        let end = DATA_AT + packed.map_err(|error| io::Error::other(format!("{error:?}")))?;
+        let numbers = [libdeflater::crc32(content), content.len() as u32, (end + TRAILER_BYTES) as u32];
+        let [checksum, content_length, length] = numbers.map(u32::to_le_bytes);
+        member[HEADER.len()..DATA_AT].copy_from_slice(&length);
+        member[end..end + 4].copy_from_slice(&checksum);
+        member[end + 4..end + TRAILER_BYTES].copy_from_slice(&content_length);
+        self.output.write_all(&member[..end + TRAILER_BYTES])?;
+        content.clear();
         self.is_empty = false;
         Ok(())
     }
 
     pub fn finish(mut self) -> io::Result<W> {
         // No bytes at all are a member too: an empty file is no gzip file.
-        if self.is_empty || !self.member.is_empty() {
+        if self.is_empty || !self.content.is_empty() {
             self.write_member()?;
         }
         Ok(self.output)
+    }
+}
+
+/// The content of a gzip file: member by member as long as they tell their length, then as a stream.
+pub(super) struct GzipContent<R> {
+    rest: Rest<R>,
+    decompressor: Decompressor,
+    /// A member behind its header.
+    member: Vec<u8>,
+    /// Its content, of which so much has been read.
+    content: Vec<u8>,
+    read: usize,
+}
+
+enum Rest<R> {
+    /// Nothing has been read yet.
+    Whole(R),
+    /// Everything before was members that tell their length.
+    Members(R),
+    Stream(Box<MultiGzDecoder<Chain<Cursor<Vec<u8>>, R>>>),
+    Nothing,
+}
+
+impl<R: BufRead> GzipContent<R> {
+    pub fn new(input: R) -> Self {
+        let (member, content) = (Vec::new(), Vec::new());
+        Self { rest: Rest::Whole(input), decompressor: Decompressor::new(), member, content, read: 0 }
+    }
+
+    /// Decodes the next member, or finds that there is none of ours.
+    fn next(&mut self) -> io::Result<()> {
+        let (mut input, is_first) = match std::mem::replace(&mut self.rest, Rest::Nothing) {
+            Rest::Whole(input) => (input, true),
+            Rest::Members(input) => (input, false),
+            rest => {
+                self.rest = rest;
+                return Ok(());
+            }
+        };
+        let head = read_head(&mut input, DATA_AT)?;
+        if head.is_empty() && !is_first {
+            return Ok(());
+        }
+        self.rest = match member_length(&head) {
+            Some(length) => {
+                self.decode(&mut input, length - DATA_AT)?;
+                Rest::Members(input)
+            }
+            None => Rest::Stream(Box::new(MultiGzDecoder::new(Cursor::new(head).chain(input)))),
+        };
+        Ok(())
+    }
+
+    /// Decodes a member of which so many bytes come behind its header.
+    fn decode(&mut self, input: &mut R, length: usize) -> io::Result<()> {
+        self.member.resize(length, 0);
+        input.read_exact(&mut self.member)?;
+        let (data, trailer) = self.member.split_at(length - TRAILER_BYTES);
+        let [checksum, content_length] = [&trailer[..4], &trailer[4..]].map(little_endian);
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "a damaged member of a gzip file");
+        let content_length = content_length.filter(|length| *length <= MEMBER_BYTES).ok_or_else(damaged)?;
+        self.content.resize(content_length, 0);
+        self.read = 0;
+        let decoded = self.decompressor.deflate_decompress(data, &mut self.content);
+        let is_sound = decoded.is_ok_and(|length| length == content_length)
+            && Some(libdeflater::crc32(&self.content) as usize) == checksum;
+        if is_sound { Ok(()) } else { Err(damaged()) }
+    }
+}
+
+impl<R: BufRead> Read for GzipContent<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.read < self.content.len() {
+                let count = (&self.content[self.read..]).read(buffer)?;
+                self.read += count;
+                return Ok(count);
+            }
+            match &mut self.rest {
+                Rest::Stream(stream) => return stream.read(buffer),
+                Rest::Nothing => return Ok(0),
+                Rest::Whole(_) | Rest::Members(_) => self.next()?,
+            }
+        }
+    }
+}
+
+/// How long the member is that begins with `head`; `None` when that is not said, or not to be believed.
+fn member_length(head: &[u8]) -> Option<usize> {
+    // Content that cannot be compressed grows by five bytes for each 65535 at most.
+    const LONGEST: usize = DATA_AT + MEMBER_BYTES + MEMBER_BYTES / 1000 + TRAILER_BYTES;
+    let length = head.strip_prefix(&HEADER).and_then(little_endian)?;
+    (DATA_AT + TRAILER_BYTES..=LONGEST).contains(&length).then_some(length)
+}
+
+fn little_endian(bytes: &[u8]) -> Option<usize> {
+    usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(content: &[u8]) -> Vec<u8> {
+        let mut members = GzipMembers::new(Vec::new(), 6);
+        assert_eq!(members.write(content).unwrap(), content.len());
+        members.finish().unwrap()
+    }
+
+    fn content(file: &[u8]) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        GzipContent::new(file).read_to_end(&mut content).map(|_| content)
+    }
+
+    #[test]
+    fn other_readers_skip_the_length() {
+        let file = packed(b"content");
+        let mut read = String::new();
+        MultiGzDecoder::new(&file[..]).read_to_string(&mut read).unwrap();
+        assert_eq!(read, "content");
+    }
+
+    #[test]
+    fn members_of_ours_and_of_others_are_one_content() {
+        let mut other = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        other.write_all(b" other ").unwrap();
+        let file = [packed(b"ours"), other.finish().unwrap(), packed(b"ours")].concat();
+        assert_eq!(content(&file).unwrap(), b"ours other ours");
+    }
+
+    #[test]
+    fn a_length_that_lies_is_an_error_and_never_other_content() {
+        let file = packed(b"content");
+        for length in [0, 1, 27, 28, file.len() as u32 - 1, file.len() as u32 + 1, 2 << 20, u32::MAX] {
+            let mut lying = [&file[..], &packed(b"more")].concat();
+            lying[HEADER.len()..DATA_AT].copy_from_slice(&length.to_le_bytes());
+            assert!(
+                content(&lying).is_ok_and(|read| read == b"contentmore") || content(&lying).is_err(),
+                "{length}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_comes_behind_is_an_error() {
+        for behind in [&b"x"[..], b"\0\0\0\0", &packed(b"more")[..19]] {
+            assert!(content(&[&packed(b"content")[..], behind].concat()).is_err(), "{behind:?}");
+        }
+        assert!(content(b"").is_err());
     }
 }
