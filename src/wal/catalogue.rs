@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use self::recent::Recent;
 use super::error::Error;
 use super::index::{Block, Damaged, Index};
 use super::names::{Key, NameRange, temporary_of};
@@ -14,6 +15,7 @@ use crate::sys::fs::{self, File, PathContext};
 use crate::types::WalName;
 
 mod merge;
+mod recent;
 
 /// How much of a line that is none an error shows.
 const SHOWN_BYTES: u64 = 200;
@@ -25,6 +27,7 @@ pub(super) struct Catalogue {
     path: PathBuf,
     file: File,
     index: Index,
+    recent: Recent,
 }
 
 impl Catalogue {
@@ -32,7 +35,8 @@ impl Catalogue {
     pub fn open(files: &Files, server: &str, path: &Path) -> Result<Self, Error> {
         let file = files.open_writable(path)?;
         let index = Index::open(files, &file, path)?;
-        Ok(Self { files: files.clone(), server: server.to_owned(), path: path.to_owned(), file, index })
+        let (files, server, path) = (files.clone(), server.to_owned(), path.to_owned());
+        Ok(Self { files, server, path, file, index, recent: Recent::default() })
     }
 
     /// Whether xlog.db was found as ours left it.
@@ -86,17 +90,21 @@ impl Catalogue {
 
     /// The sums of the lines whose names lie in the range.
     pub fn totals(&mut self, range: &NameRange) -> Result<Totals, Error> {
-        self.ask(|catalogue| {
-            let plan = catalogue.index.plan_sum(range)?;
-            let mut totals = plan.whole;
-            for block in plan.partly {
-                let text = catalogue.text(block.start, block.end)?;
-                block.lines(&text).filter(|line| range.contains(line.name)).for_each(|line| {
-                    totals.count(line.name, line.size);
-                });
-            }
-            Ok(totals)
-        })
+        let plan = self.ask(|catalogue| Ok(catalogue.index.plan_sum(range)?))?;
+        let mut totals = plan.whole;
+        for block in plan.partly {
+            let sizes = match self.recent.find(&block) {
+                Some(sizes) => sizes,
+                None => {
+                    let text = self.text(block.start, block.end)?;
+                    self.recent.keep(block, &text)
+                }
+            };
+            sizes.iter().filter(|(name, _)| range.contains(name)).for_each(|(name, size)| {
+                totals.count(name, *size);
+            });
+        }
+        Ok(totals)
     }
 
     /// The line of the greatest complete segment in the range.
@@ -245,7 +253,7 @@ impl Catalogue {
         }
         let index = made?;
         let (files, server, path) = (files.clone(), server.to_owned(), path.to_owned());
-        Ok(Self { files, server, path, file, index })
+        Ok(Self { files, server, path, file, index, recent: Recent::default() })
     }
 
     /// Asks the index; when it is damaged, makes a new one and asks again.

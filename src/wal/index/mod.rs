@@ -2,13 +2,13 @@
 //!
 //! xlog.db is text in the order of arrival. That is nearly the order of names, but not quite: a file archived
 //! late stands after names greater than its own. So each line is either *main*, when its name is not less than
-//! all before it, or *late*. Runs of main lines and runs of late lines, up to 64 KiB of text, make blocks:
+//! all before it, or *late*. Runs of main lines and runs of late lines, up to 16 KiB of text, make blocks:
 //!
 //! * main blocks are ascending: found by binary search, summed by subtracting prefix sums;
 //! * late blocks are few: linked backwards, looked at one by one.
 //!
 //! A question about a range of names is answered from the prefix sums and by reading the text of the blocks at
-//! the two ends, whatever the size of the catalogue. The index takes one hundredth of xlog.db's room at most.
+//! the two ends, whatever the size of the catalogue. The index takes one fiftieth of xlog.db's room at most.
 //!
 //! The file is derived: `<server>-xlog.db.idx` may be deleted at any time, is never synced, and counts only while
 //! xlog.db is exactly the file that was indexed (inode, size, time, and the last line, which is read again). When
@@ -30,7 +30,7 @@ use crate::sys::Files;
 use crate::sys::fs::{self, File, PathContext};
 
 /// Text that one block spans at most, apart from its last line; little in tests, to have many blocks.
-const BLOCK_BYTES: u64 = if cfg!(test) { 512 } else { 64 << 10 };
+const BLOCK_BYTES: u64 = if cfg!(test) { 512 } else { 16 << 10 };
 
 /// What was read from the index is not what was written; a new one must be made.
 #[derive(Debug)]
