@@ -64,6 +64,7 @@ impl ParseError {
 
 /// Reads exactly as many hexadecimal digits as `text` has (1 to 8); signs and blanks are refused.
 fn hex_u32(text: &str) -> Option<u32> {
-    let digits = !text.is_empty() && text.len() <= 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    digits.then(|| u32::from_str_radix(text, 16).ok()).flatten()
+    let mut digits = text.bytes().map(|digit| char::from(digit).to_digit(16));
+    let number = digits.try_fold(0, |number, digit| Some(number << 4 | digit?));
+    number.filter(|_| (1..=8).contains(&text.len()))
 }
