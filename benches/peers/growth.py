@@ -84,7 +84,7 @@ def packed(rig):
 @functools.cache
 def home_with_lines(rig, lines):
     """A few backups, spread over a long xlog.db. Of the WAL only the first file is there."""
-    home = Home(OURS_BIN, f"growth-lines-{lines}", {"main": ARCHIVED | {"compression": "gzip"}})
+    home = Home(OURS_BIN, f"growth-lines-{lines}", {"main": ARCHIVED})
     catalogue.make(home.server(), "main", FEW_BACKUPS, lines)
     catalogue.write_files(home.server() / "wals", 1, packed(rig))
     home.run("archive-wal", "main")
@@ -244,7 +244,7 @@ def backup(rig, scale):
 @growth("restore", "`restore` to a local directory", "bytes", SCALES, LINEAR, f"{COPIED}, and synced.")
 def restore(rig, scale):
     home, _ = backed_up(rig, scale)
-    target = WORK / f"restored-{scale}"
+    target = WORK / "homes" / f"restored-{scale}"
     return by_bytes(home, "restore", "main", "latest", target, before=lambda: empty(target))
 
 

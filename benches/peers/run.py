@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from functools import cache
 
@@ -66,6 +67,8 @@ def main(words):
             kept.write_text(json.dumps(results, indent=1))
     finally:
         rig.stop()
+        # What the next run starts with it makes anew.
+        shutil.rmtree(testbed.WORK / "homes", ignore_errors=True)
     (testbed.WORK / "benchmarks.md").write_text(report.page(CASES, results))
 
 
