@@ -23,9 +23,10 @@ Absolute times belong to this machine; look at the ratios.
 
 """
 
-# Of the modules that have cases to compare.
+# With the modules that have the cases.
 HEADINGS = {
-    "reading": "Start, lists, one WAL file", "archiving": "Archiving", "copying": "Backup and restore", "upkeep": "Upkeep",
+    "Start, lists, one WAL file": ["reading"], "Archiving": ["archiving"], "Backup and restore": ["copying", "recovery"],
+    "Upkeep": ["upkeep"],
 }
 HEAD_OF_SUMMARY = """\
 ## Summary
@@ -144,12 +145,12 @@ def growth(case, results):
 def page(cases, results):
     """The whole document, of the cases that have figures."""
     known = [(case, results[name]) for name, case in cases.items() if name in results]
-    def each(show, *subjects):
+    def each(show, subjects):
         return "".join(show(case, figures) for case, figures in known if case.subject in subjects)
 
     rounds = max(figures["rounds"] for _, result in known for figures in result.values())
     text = INTRODUCTION.format(rounds=rounds) + machine() + "\n"
-    text += f"{HEAD_OF_SUMMARY}{each(summary, *HEADINGS)}\n"
-    for subject, heading in HEADINGS.items():
-        text += f"## {heading}\n\n{each(table, subject)}"
-    return f"{text}{HEAD_OF_GROWTH}{each(growth, 'growth')}"
+    text += f"{HEAD_OF_SUMMARY}{each(summary, sum(HEADINGS.values(), []))}\n"
+    for heading, subjects in HEADINGS.items():
+        text += f"## {heading}\n\n{each(table, subjects)}"
+    return f"{text}{HEAD_OF_GROWTH}{each(growth, ['growth'])}"
