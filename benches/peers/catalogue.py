@@ -42,14 +42,25 @@ def make(directory, server, backups, segments, files=None):
         (directory / "base" / identifier / "data").mkdir(parents=True, exist_ok=True)
         text = record(server, number * apart, number * apart + 1, started)
         (directory / "meta" / f"{identifier}-backup.info").write_text(text)
-    listed = wals / f"{server}-xlog.db"
-    began = FIRST.timestamp()
-    with open(listed, "w") as lines:
-        for number in range(segments):
-            lines.write(f"{segment(number)}\t5242880\t{began + number * 20.5}\tgzip\tNone\n")
+    with open(wals / f"{server}-xlog.db", "w") as listed:
+        for first in range(0, segments, ON_LINE):
+            listed.write(lines(first, min(first + ON_LINE, segments)))
     if files is not None:
-        for number in range(segments):
-            if number % ON_LINE == 0:
-                place = wals / segment(number)[:16]
-                place.mkdir(exist_ok=True)
-            (place / segment(number)).write_bytes(files)
+        write_files(wals, segments, files)
+
+
+def lines(first, end):
+    """The lines of xlog.db from segment `first` to before `end`, in one hash directory."""
+    directory, began = segment(first)[:16], FIRST.timestamp()
+    return "".join(
+        [f"{directory}{number % ON_LINE:08X}\t5242880\t{began + number * 20.5}\tgzip\tNone\n" for number in range(first, end)]
+    )
+
+
+def write_files(wals, segments, content):
+    """A file of `content` for each of the first `segments`."""
+    for number in range(segments):
+        place = wals / segment(number)[:16]
+        if number % ON_LINE == 0:
+            place.mkdir(exist_ok=True)
+        (place / segment(number)).write_bytes(content)

@@ -9,6 +9,8 @@ import measure
 
 OURS, BARMAN, PGBACKREST = "ours", "Barman", "pgBackRest"
 
+SHORT = 0.5   # seconds; what takes no longer is timed by hyperfine too
+
 
 def nothing():
     """What there is to prepare for most commands."""
@@ -23,6 +25,7 @@ class Contender:
     before: Callable[[], None] = nothing   # makes the state to start from; is not timed
     floor: bool = False
     env: dict[str, str] = field(default_factory=dict)
+    status: int = 0   # that it ends with
     tell: Callable[[], str] | None = None   # one more thing to say after a run, such as a size
 
 
@@ -36,7 +39,8 @@ class Target:
 
 def times_faster(other, ratio):
     """Ours takes at most one `ratio`th of what `other` takes."""
-    return Target(f"{ratio:g} times faster than {other}", lambda of: of[other]["median"] >= ratio * of[OURS]["median"])
+    text = f"faster than {other}" if ratio == 1 else f"{ratio:g} times faster than {other}"
+    return Target(text, lambda of: of[other]["median"] >= ratio * of[OURS]["median"])
 
 
 def at_most(ratio, other):
@@ -65,6 +69,11 @@ class Case:
     targets: list[Target]
     note: str
 
+    @property
+    def subject(self):
+        """The module that has it."""
+        return self.make.__module__
+
     def run(self, rig, rounds):
         """Lets all contend; gives the figures of each."""
         contenders = self.make(rig)
@@ -76,11 +85,15 @@ class Case:
             for contender in contenders[turn:] + contenders[:turn]:
                 contender.before()
                 os.sync()
-                taken = measure.seconds(contender.command, rig.env | contender.env, rig.work)
+                taken = measure.seconds(contender.command, rig.env | contender.env, rig.work, contender.status)
                 times[contender.name].append(taken)
                 if contender.tell:
                     told[contender.name] = contender.tell()
-        return {contender.name: figures(contender, times, told, rig) for contender in contenders}
+        results = {contender.name: figures(contender, times, told, rig) for contender in contenders}
+        for contender in contenders:
+            if self.subject == "reading" and results[contender.name]["median"] <= SHORT:
+                results[contender.name]["hyperfine"] = measure.hyperfine(contender.command, rig.env, rig.work)
+        return results
 
     def verdicts(self, results):
         """Each target and whether it is reached."""

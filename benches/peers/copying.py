@@ -14,13 +14,17 @@ JOBS = 2
 RAW, PLAIN = "two rsync, sync -f", "cp -a, sync -f"
 
 
-def backup_home(rig, program, name, **options):
-    """A home that backs the cluster up over ssh; some WAL is there, as Barman wants to see."""
-    settings = {
-        "archiver": "on", "backup_method": "rsync", "ssh_command": SSH, "conninfo": rig.cluster().conninfo(),
+def rsync_server(cluster):
+    """The settings of a server that is backed up over ssh."""
+    return {
+        "archiver": "on", "backup_method": "rsync", "ssh_command": SSH, "conninfo": cluster.conninfo(),
         "immediate_checkpoint": "true", "parallel_jobs": JOBS, "backup_options": "concurrent_backup",
     }
-    home = Home(PROGRAMS[program], f"{name}-{program}", {"main": settings | options})
+
+
+def backup_home(rig, program, name, **options):
+    """A home that backs the cluster up over ssh; some WAL is there, as Barman wants to see."""
+    home = Home(PROGRAMS[program], f"{name}-{program}", {"main": rsync_server(rig.cluster()) | options})
     segment = rig.cluster().write_wal(1)[0]
     for part in ("incoming", "wals", "base", "meta", "errors", "streaming"):
         (home.server() / part).mkdir(parents=True)

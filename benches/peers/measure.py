@@ -1,6 +1,8 @@
 """One run of a command: how long, and how much memory it and its children took."""
 
+import json
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -21,8 +23,8 @@ class Failed(Exception):
     """A command that did not do what it should; its figure would mean nothing."""
 
 
-def seconds(command, env, cwd, expected=0):
-    """Runs `command` with its output thrown away and gives how long it took."""
+def seconds(command, env, cwd, expected):
+    """Runs `command` with its output thrown away, to end with status `expected`, and gives how long it took."""
     with tempfile.TemporaryFile() as errors:
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
@@ -40,6 +42,14 @@ def seconds(command, env, cwd, expected=0):
             errors.seek(0)
             raise Failed(f"{' '.join(command)}: exit status {code}\n{errors.read().decode(errors='replace')}")
     return (end - begin) / 1e9
+
+
+def hyperfine(command, env, cwd):
+    """A second opinion on a command that may run again and again: its median by hyperfine(1)."""
+    with tempfile.NamedTemporaryFile("r") as told:
+        timed = ["hyperfine", "-N", "--warmup", "2", "--runs", "20", "--export-json", told.name, shlex.join(command)]
+        subprocess.run(timed, env=env, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        return json.load(told)["results"][0]["median"]
 
 
 def memory(command, env, cwd):

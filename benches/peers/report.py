@@ -6,7 +6,8 @@ import subprocess
 from datetime import date
 
 import testbed
-from contest import BARMAN, OURS, PGBACKREST
+from contest import OURS
+from growth import exponent
 
 INTRODUCTION = """\
 # Benchmarks
@@ -15,10 +16,34 @@ Made by `bash benches/peers.sh`, which brings its own PostgreSQL, sshd, data and
 contenders of a case take their turn, after a `sync`, and the first one changes from round to round; the median counts.
 *Italic* contenders are the floor: no program for the job, but what the machine allows at best. "Ratio" is how many times
 as long as ours it took. Memory is the peak of the process itself / of its largest child, in MiB. A line below each
-table says what the case must show, and whether it does.
+table says what the case must show, and whether it does. "hyperfine" is a second opinion on what takes milliseconds:
+the median of 20 runs in a row by that program, which can neither alternate nor prepare what most cases need.
 
 Absolute times belong to this machine; look at the ratios.
 
+"""
+
+# With the modules that have the cases.
+HEADINGS = {
+    "Start, lists, one WAL file": ["reading"], "Archiving": ["archiving"], "Backup and restore": ["copying", "recovery"],
+    "Upkeep": ["upkeep"],
+}
+HEAD_OF_SUMMARY = """\
+## Summary
+
+| Case | Ours | Best peer | Ratio | Targets |
+|---|---:|---:|---:|---|
+"""
+HEAD_OF_GROWTH = """\
+## How cost grows
+
+Our commands alone, at four sizes of what is there, which take turns as contenders do. Cost grows as size^*e* from the
+least size to the greatest: 0 is flat, 1 is linear. What every command takes to start keeps *e* below that of still
+greater sizes; what is flat takes at the greatest size at most a quarter more than at the least. Memory is our peak at
+the least and at the greatest size, in MiB.
+
+| Command | What grows | Least | | | Greatest | Memory | *e* | Must be | Why |
+|---|---|---:|---:|---:|---:|---:|---:|---|---|
 """
 
 
@@ -59,26 +84,73 @@ def memory(figures):
     return f"{own:.0f} / {child:.0f}" if child else f"{own:.0f}"
 
 
+def row(cells):
+    return f"| {' | '.join(cells)} |\n"
+
+
 def table(case, results):
+    """All that is known of a case."""
     ours = results[OURS]["median"]
     told = any(figures["told"] for figures in results.values())
-    text = f"### {case.title}\n\n| | Median | Least to most | Ratio | Memory |{' |' if told else ''}\n"
-    text += f"|---|---:|---:|---:|---:|{'---|' if told else ''}\n"
+    second = any("hyperfine" in figures for figures in results.values())
+    text = row(["", "Median", "Least to most", "Ratio", "Memory"] + ["hyperfine"] * second + [""] * told)
+    text += row(["---"] + ["---:"] * (4 + second) + ["---"] * told)
     for name, figures in results.items():
-        shown = f"*{name}*" if figures["floor"] else name
-        spread = f"{duration(figures['least'])} to {duration(figures['most'])}"
-        ratio = "" if name == OURS else f"{figures['median'] / ours:.2f}"
-        text += f"| {shown} | {duration(figures['median'])} | {spread} | {ratio} | {memory(figures)} |"
-        text += f" {figures['told']} |\n" if told else "\n"
-    verdicts = [f"{'**reached**' if holds else '**not reached**'}: {wanted}" for wanted, holds in case.verdicts(results)]
-    if verdicts:
-        text += "\n" + "; ".join(verdicts) + "."
+        cells = [
+            f"*{name}*" if figures["floor"] else name,
+            duration(figures["median"]),
+            f"{duration(figures['least'])} to {duration(figures['most'])}",
+            "" if name == OURS else f"{figures['median'] / ours:.2f}",
+            memory(figures),
+        ]
+        opinion = duration(figures["hyperfine"]) if "hyperfine" in figures else ""
+        text += row(cells + [opinion] * second + [figures["told"]] * told)
+    if verdicts := case.verdicts(results):
+        text += "\n" + "; ".join(f"**{verdict(holds)}**: {wanted}" for wanted, holds in verdicts) + ".\n"
     if case.note:
-        text += f"\n\n{case.note}"
-    return text + "\n\n"
+        text += f"\n{case.note}\n"
+    return f"### {case.title}\n\n{text}\n"
+
+
+def verdict(holds):
+    return "reached" if holds else "not reached"
+
+
+def summary(case, results):
+    """One line on a case: ours, and the best of the others that do the same work."""
+    ours = results[OURS]["median"]
+    peers = {name: of["median"] for name, of in results.items() if name != OURS and not of["floor"]}
+    best = min(peers, key=peers.get, default=None)
+    missed = [wanted for wanted, holds in case.verdicts(results) if not holds]
+    return row([
+        case.title,
+        duration(ours),
+        f"{best}, {duration(peers[best])}" if best else "",
+        f"{peers[best] / ours:.2f}" if best else "",
+        "; ".join(f"**not reached**: {wanted}" for wanted in missed) or ("reached" if case.targets else ""),
+    ])
+
+
+def growth(case, results):
+    """One line on how the cost of a command grows."""
+    sizes = list(results.items())
+    memories = " to ".join(f"{sizes[end][1]['own_mib']:.0f}" for end in (0, -1))
+    [(wanted, holds)] = case.verdicts(results)
+    return row([
+        case.command, case.grows, *(f"{name}: {duration(figures['median'])}" for name, figures in sizes),
+        memories, f"{exponent(results):.2f}", wanted if holds else f"{wanted}: **not reached**", case.note,
+    ])
 
 
 def page(cases, results):
-    rounds = max(figures["rounds"] for result in results.values() for figures in result.values())
+    """The whole document, of the cases that have figures."""
+    known = [(case, results[name]) for name, case in cases.items() if name in results]
+    def each(show, subjects):
+        return "".join(show(case, figures) for case, figures in known if case.subject in subjects)
+
+    rounds = max(figures["rounds"] for _, result in known for figures in result.values())
     text = INTRODUCTION.format(rounds=rounds) + machine() + "\n"
-    return text + "".join(table(case, results[name]) for name, case in cases.items() if name in results)
+    text += f"{HEAD_OF_SUMMARY}{each(summary, sum(HEADINGS.values(), []))}\n"
+    for heading, subjects in HEADINGS.items():
+        text += f"## {heading}\n\n{each(table, subjects)}"
+    return f"{text}{HEAD_OF_GROWTH}{each(growth, ['growth'])}"

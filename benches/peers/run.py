@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import sys
 from functools import cache
 
 import archiving  # noqa: F401  each of these registers its cases
 import copying  # noqa: F401
+import growth  # noqa: F401
 import reading  # noqa: F401
 import report
 import testbed
@@ -21,11 +23,12 @@ class Rig:
 
     def __init__(self):
         self.sshd = testbed.Sshd()
-        self.server = None
+        self.clusters = {}
 
-    def cluster(self):
-        self.server = self.server or testbed.Cluster()
-        return self.server
+    def cluster(self, scale=testbed.SCALE):
+        if scale not in self.clusters:
+            self.clusters[scale] = testbed.Cluster(scale)
+        return self.clusters[scale]
 
     def serve_barman(self, config):
         """What `barman` on the other side of ssh is configured by."""
@@ -34,25 +37,29 @@ class Rig:
         link.symlink_to(config)
 
     def stop(self):
-        if self.server:
-            self.server.stop()
+        for cluster in self.clusters.values():
+            cluster.stop()
         self.sshd.stop()
+
+
+def named(word):
+    """The case of this name, or the cases whose names begin with it."""
+    found = [word] if word in CASES else [name for name in CASES if name.startswith(f"{word}-")]
+    return found or sys.exit(f"no such case: {word}; --list names them")
 
 
 def main(words):
     if "--list" in words:
         for case in CASES.values():
-            print(f"{case.name:<22} {case.title}")
+            print(f"{case.name:<26} {case.title}")
         return
-    unknown = [word for word in words if word not in CASES]
-    if unknown:
-        sys.exit(f"no such case: {', '.join(unknown)}; --list names them")
+    names = [name for word in words or CASES for name in named(word)]
     kept = testbed.WORK / "results.json"
     results = json.loads(kept.read_text()) if kept.exists() else {}
     rounds = int(os.environ["ROUNDS"])
     rig = Rig()
     try:
-        for name in words or CASES:
+        for name in names:
             print(f"=== {CASES[name].title}", flush=True)
             results[name] = CASES[name].run(rig, rounds)
             for contender, figures in results[name].items():
@@ -60,6 +67,8 @@ def main(words):
             kept.write_text(json.dumps(results, indent=1))
     finally:
         rig.stop()
+        # What the next run starts with it makes anew.
+        shutil.rmtree(testbed.WORK / "homes", ignore_errors=True)
     (testbed.WORK / "benchmarks.md").write_text(report.page(CASES, results))
 
 

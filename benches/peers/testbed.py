@@ -87,9 +87,9 @@ class Sshd:
 class Cluster:
     """PostgreSQL with pgbench's tables. Archives into `$WORK/wal` while that exists, and where `$WORK/incoming` points."""
 
-    data = WORK / "pg"
-
-    def __init__(self):
+    def __init__(self, scale=SCALE):
+        suffix = "" if scale == SCALE else f"-{scale}"
+        self.data, self.wal, self.incoming = (WORK / f"{name}{suffix}" for name in ("pg", "wal", "incoming"))
         self.port = free_port()
         if not (self.data / "PG_VERSION").exists():
             self.make()
@@ -98,11 +98,11 @@ class Cluster:
                 f"port = {self.port}\nlisten_addresses = ''\nunix_socket_directories = '{WORK}'\nfsync = off\n"
                 "synchronous_commit = off\nautovacuum = off\nmax_wal_size = 8GB\ncheckpoint_timeout = 1h\n"
                 "wal_level = replica\narchive_mode = on\nmax_wal_senders = 10\nshared_buffers = 256MB\n"
-                f"archive_command = 'for d in {WORK}/wal {WORK}/incoming; do test ! -d $d || cp %p $d/%f || exit; done'\n"
+                f"archive_command = 'for d in {self.wal} {self.incoming}; do test ! -d $d || cp %p $d/%f || exit; done'\n"
             )
         self.start()
         if not self.made():
-            run(PG / "pgbench", "-p", self.port, "-i", "-q", "-s", SCALE, "postgres")
+            run(PG / "pgbench", "-p", self.port, "-i", "-q", "-s", scale, "postgres")
             self.sql("CHECKPOINT")
 
     def make(self):
@@ -113,7 +113,7 @@ class Cluster:
 
     def start(self):
         (self.data / "postmaster.pid").unlink(missing_ok=True)
-        run(PG / "pg_ctl", "-D", self.data, "-l", WORK / "pg.log", "-w", "start")
+        run(PG / "pg_ctl", "-D", self.data, "-l", f"{self.data}.log", "-w", "start")
 
     def stop(self):
         run(PG / "pg_ctl", "-D", self.data, "-m", "fast", "-w", "stop")
@@ -124,17 +124,14 @@ class Cluster:
     def conninfo(self):
         return f"host={WORK} port={self.port} user={USER} dbname=postgres"
 
-    @staticmethod
-    def ship_to(home):
+    def ship_to(self, home):
         """Archives for `home`, as for a server that is backed up by it."""
-        link = WORK / "incoming"
-        link.unlink(missing_ok=True)
-        if home:
-            link.symlink_to(home.server() / "incoming")
+        self.incoming.unlink(missing_ok=True)
+        self.incoming.symlink_to(home.server() / "incoming")
 
     def write_wal(self, segments):
         """So many segments of pgbench, with full page images, in `$WORK/wal`; what is there already counts."""
-        place = WORK / "wal"
+        place = self.wal
         place.mkdir(exist_ok=True)
         def there():
             return sorted(path for path in place.iterdir() if len(path.name) == 24)

@@ -49,6 +49,7 @@ for servers in (1, 10, 50):
     case(f"cron-{servers}", f"`cron` with {servers} server{'s' if servers > 1 else ''}, none with new WAL",
          times_faster(BARMAN, 5))(crons(servers))
 
+
 FOUND = "find -delete"
 
 
@@ -60,11 +61,7 @@ def delete(rig):
 
         def before(home=home):
             catalogue.make(empty(home.server()), "main", 2, 200_000)
-            for number in range(100_000):
-                place = home.server() / "wals" / catalogue.segment(number)[:16]
-                if number % catalogue.ON_LINE == 0:
-                    place.mkdir()
-                (place / catalogue.segment(number)).write_bytes(b"segment")
+            catalogue.write_files(home.server() / "wals", 100_000, b"segment")
 
         contenders.append(Contender(program, home.command("delete", "main", "oldest"), before))
     place = WORK / "floor/delete"
@@ -80,8 +77,7 @@ def delete(rig):
 def rebuild(rig):
     home = Home(OURS_BIN, "rebuild", {"main": ARCHIVED | {"compression": "gzip"}})
     catalogue.make(home.server(), "main", 1, 20_000, files=gzip.compress(b"segment"))
-    ours, barman = both(home, "rebuild-xlogdb", "main")
-    return [ours, barman]
+    return both(home, "rebuild-xlogdb", "main")
 
 
 VERIFIED = "pg_verifybackup"

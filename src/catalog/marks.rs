@@ -18,9 +18,8 @@ impl Catalog {
 
     /// The backups whose deletion has begun and not ended, oldest first.
     pub fn begun_deletions(&self) -> Result<Vec<BackupId>, Error> {
-        let entries = self.files.list_if_exists(&self.layout.meta_dir());
-        let entries = entries.map_err(|source| self.file_error(source))?;
+        let names = self.names_in(&self.layout.meta_dir()).map_err(|source| self.file_error(source))?;
         let id = |name: &str| name.strip_suffix("-delete_this")?.parse().ok();
-        Ok(entries.iter().filter_map(|entry| id(entry.name.to_str()?)).collect())
+        Ok(names.iter().filter_map(|name| id(name.to_str()?)).collect())
     }
 }

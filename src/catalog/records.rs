@@ -1,9 +1,9 @@
 //! Finding, reading and writing records.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::ops::Bound;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::{BackupInfo, BackupKind, DirectoryForm, Error, Layout};
@@ -58,23 +58,32 @@ impl Catalog {
     }
 
     fn find_records(&mut self) -> Result<(), fs::Error> {
-        for entry in self.files.list_if_exists(&self.layout.meta_dir())? {
-            let name = entry.name.to_string_lossy();
-            match name.strip_suffix("-backup.info") {
-                Some(id) if !is_hidden(&entry.name) => self.insert(id.parse().ok(), entry.path),
+        let meta = self.layout.meta_dir();
+        for name in self.names_in(&meta)? {
+            match name.to_string_lossy().strip_suffix("-backup.info") {
+                Some(id) if !is_hidden(&name) => self.insert(id.parse().ok(), meta.join(&name)),
                 _ => {}
             }
         }
-        for entry in self.files.list_if_exists(&self.layout.basebackups_directory)? {
-            let id = entry.name.to_str().and_then(|name| name.parse::<BackupId>().ok());
+        let base = self.layout.basebackups_directory.clone();
+        for name in self.names_in(&base)? {
+            let id = name.to_str().and_then(|name| name.parse::<BackupId>().ok());
             let is_known = id.as_ref().is_some_and(|id| self.records.contains_key(id));
-            let record = entry.path.join("backup.info");
-            let is_candidate = !is_known && !is_hidden(&entry.name) && self.files.is_dir(&entry.path);
+            let record = base.join(&name).join("backup.info");
+            let is_candidate = !is_known && !is_hidden(&name) && self.files.is_dir(fs::parent(&record));
             if is_candidate && self.files.exists(&record)? {
                 self.insert(id, record);
             }
         }
         Ok(())
+    }
+
+    /// The names in a directory, sorted. There is one for each backup, and nothing else is asked of them.
+    pub(super) fn names_in(&self, dir: &Path) -> Result<Vec<OsString>, fs::Error> {
+        let mut names = Vec::new();
+        self.files.visit(dir, |name, _| names.push(name))?;
+        names.sort_unstable();
+        Ok(names)
     }
 
     fn insert(&mut self, id: Option<BackupId>, path: PathBuf) {

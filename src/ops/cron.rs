@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalog::BackupInfo;
+use crate::catalog::{BackupInfo, Catalog};
 use crate::sys::Command;
 use crate::sys::env;
 use crate::sys::fs::PathContext;
@@ -62,16 +62,19 @@ fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
         return Ok(());
     };
     server.ensure_directories()?;
-    if server.config.is_passive() {
+    let mut catalog = if server.config.is_passive() {
         sync::cron::run(server, &|words| start(server, words, keep_descriptors))?;
+        server.catalog()?
     } else {
         start_archiving(server, keep_descriptors)?;
-        close_abandoned(server)?;
-        start_check_of_waiting(server, keep_descriptors)?;
-    }
-    server.catalog()?.update_old_records()?;
+        let catalog = close_abandoned(server)?;
+        start_check_of_waiting(server, &catalog, keep_descriptors)?;
+        catalog
+    };
+    // All by what was read of the records once: they are as many as there are backups, every minute.
+    catalog.update_old_records()?;
     let settings = delete::Settings::of(server);
-    retention::enforce(&server.context, &mut server.catalog()?, &server.archive(), settings)
+    retention::enforce(&server.context, &mut catalog, &server.archive(), settings)
 }
 
 fn start_archiving(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
@@ -88,15 +91,19 @@ fn start_archiving(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Er
 }
 
 /// Only when nobody is taking a backup can an unfinished one be known to be abandoned.
-fn close_abandoned(server: &Server<'_>) -> Result<(), Error> {
+fn close_abandoned(server: &Server<'_>) -> Result<Catalog, Error> {
     match server.probe_lock(&server.layout().backup_lock())? {
         Some(_lock) => backup::close_abandoned(server),
-        None => Ok(()),
+        None => server.catalog(),
     }
 }
 
-fn start_check_of_waiting(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
-    for backup in due_for_check(&server.catalog()?.load().backups) {
+fn start_check_of_waiting(
+    server: &Server<'_>,
+    catalog: &Catalog,
+    keep_descriptors: bool,
+) -> Result<(), Error> {
+    for backup in due_for_check(&catalog.load().backups) {
         if server.probe_lock(&server.layout().backup_id_lock(&backup.id))?.is_some() {
             let name = server.name();
             server.info(format!("Starting check-backup for backup {} of server {name}", backup.id));

@@ -1,14 +1,14 @@
 //! Backups whose process was killed.
 
 use super::last_word;
-use crate::catalog::BackupInfo;
+use crate::catalog::{BackupInfo, Catalog};
 use crate::ops::strategy::Strategy;
 use crate::ops::{Error, Server};
 use crate::types::BackupStatus;
 
 /// Marks FAILED what a killed process left EMPTY or STARTED, and has PostgreSQL leave backup mode. The caller holds the
-/// backup lock, so nobody is still working on them.
-pub fn close_abandoned(server: &Server<'_>) -> Result<(), Error> {
+/// backup lock, so nobody is still working on them. Gives the catalogue as it is then.
+pub fn close_abandoned(server: &Server<'_>) -> Result<Catalog, Error> {
     let mut catalog = server.catalog()?;
     look_again_at_newest(server, &catalog.load().backups);
     let is_open =
@@ -28,7 +28,7 @@ pub fn close_abandoned(server: &Server<'_>) -> Result<(), Error> {
              remove it with 'barman delete {name} {id}'"
         ));
     }
-    Ok(())
+    Ok(catalog)
 }
 
 /// PostgreSQL may not have answered when an exclusive backup failed, or begun it only after that. As long as there is
