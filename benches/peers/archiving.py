@@ -1,6 +1,7 @@
 """Cases that archive WAL."""
 
 import itertools
+import os
 import shutil
 
 import catalogue
@@ -11,7 +12,8 @@ from testbed import OURS as OURS_BIN
 from testbed import Home, WORK, empty
 
 SEGMENTS = 64
-MOVED, ZSTD, LZ4 = "mv(1), each synced", "zstd(1), each synced", "lz4(1), each synced"
+# At the level that `compression_level` is when it is not set, and the program that is fastest at it.
+GZIP, ZSTD, LZ4, MOVED = "libdeflate-gzip -6", "zstd -4", "lz4 -6", "mv"
 PROGRAMS = {OURS: OURS_BIN, BARMAN: BARMAN_BIN}
 
 
@@ -34,8 +36,8 @@ def archiver(program, source, **options):
     return Contender(program, home.command("archive-wal", "main"), before, tell=lambda: archived_size(home))
 
 
-def stored(name, source, pack):
-    """What disk and fsync allow: `pack` brings each segment to where it stays, synced, one after the other."""
+def stored(program, source, pack):
+    """What processors, disk and fsync allow: `pack` makes `$to` of the segment `$f`; on each processor one at a time."""
     place = WORK / "floor"
 
     def before():
@@ -44,8 +46,9 @@ def stored(name, source, pack):
         for path in source:
             shutil.copy2(path, place / "incoming")
 
-    script = f'cd {place}/incoming && for f in *; do {pack} || exit; done; sync ../wals'
-    return Contender(name, ["sh", "-c", script], before, floor=True)
+    each = f"f=$0 to={place}/wals/$0; {pack} && sync $to && rm -f $f"
+    script = f"cd {place}/incoming && ls | xargs -P {os.cpu_count()} -n 1 sh -c '{each}' && sync {place}/wals"
+    return Contender(program, ["sh", "-c", script], before, floor=True)
 
 
 def same_size(margin):
@@ -55,31 +58,33 @@ def same_size(margin):
     return Target(f"size within {margin:.0%}", lambda of: abs(size(of, OURS) / size(of, BARMAN) - 1) <= margin)
 
 
-@case("archive-gzip", f"`archive-wal`, {SEGMENTS} segments, gzip", times_faster(BARMAN, 5), same_size(0.03))
+@case("archive-gzip", f"`archive-wal`, {SEGMENTS} segments, gzip", times_faster(BARMAN, 5), at_most(1.25, GZIP),
+      same_size(0.03))
 def archive_gzip(rig):
     source = rig.cluster().write_wal(SEGMENTS)
-    return [archiver(program, source, compression="gzip") for program in PROGRAMS]
+    return [*(archiver(program, source, compression="gzip") for program in PROGRAMS),
+            stored(GZIP, source, f"{GZIP} -c $f > $to")]
 
 
 @case("archive-zstd", f"`archive-wal`, {SEGMENTS} segments, zstd", times_faster(BARMAN, 1), at_most(1.25, ZSTD))
 def archive_zstd(rig):
     source = rig.cluster().write_wal(SEGMENTS)
     return [*(archiver(program, source, compression="zstd") for program in PROGRAMS),
-            stored(ZSTD, source, "zstd -q --rm -o ../wals/$f $f && sync ../wals/$f")]
+            stored(ZSTD, source, f"{ZSTD} -q -o $to $f")]
 
 
 @case("archive-lz4", f"`archive-wal`, {SEGMENTS} segments, lz4", times_faster(BARMAN, 1), at_most(1.25, LZ4))
 def archive_lz4(rig):
     source = rig.cluster().write_wal(SEGMENTS)
     return [*(archiver(program, source, compression="lz4") for program in PROGRAMS),
-            stored(LZ4, source, "lz4 -q --rm $f ../wals/$f && sync ../wals/$f")]
+            stored(LZ4, source, f"{LZ4} -q $f $to")]
 
 
 @case("archive-plain", f"`archive-wal`, {SEGMENTS} segments, not compressed", times_faster(BARMAN, 1),
       at_most(1.25, MOVED))
 def archive_plain(rig):
     source = rig.cluster().write_wal(SEGMENTS)
-    return [*(archiver(program, source) for program in PROGRAMS), stored(MOVED, source, "sync $f && mv $f ../wals")]
+    return [*(archiver(program, source) for program in PROGRAMS), stored(MOVED, source, "sync $f && mv $f $to")]
 
 
 LINES = 100_000

@@ -9,7 +9,11 @@ import measure
 
 OURS, BARMAN, PGBACKREST = "ours", "Barman", "pgBackRest"
 
-SHORT = 0.5   # seconds; what takes no longer is timed by hyperfine too
+# Seconds.
+SHORT = 0.5   # what takes no longer is timed by hyperfine too
+LONG = 2.0    # what takes longer is watched while it is timed: that makes no difference then
+SLOW = 20.0   # a peer that takes longer has few turns
+FEW = 3
 
 
 def nothing():
@@ -76,45 +80,69 @@ class Case:
 
     def run(self, rig, rounds):
         """Lets all contend; gives the figures of each."""
-        contenders = self.make(rig)
-        times = {contender.name: [] for contender in contenders}
-        told = {}
+        runs = [Runs(contender, rounds) for contender in self.make(rig)]
         for number in range(rounds):
             # Nobody always goes first.
-            turn = number % len(contenders)
-            for contender in contenders[turn:] + contenders[:turn]:
-                contender.before()
-                os.sync()
-                taken = measure.seconds(contender.command, rig.env | contender.env, rig.work, contender.status)
-                times[contender.name].append(taken)
-                if contender.tell:
-                    told[contender.name] = contender.tell()
-        results = {contender.name: figures(contender, times, told, rig) for contender in contenders}
-        for contender in contenders:
-            if self.subject == "reading" and results[contender.name]["median"] <= SHORT:
-                results[contender.name]["hyperfine"] = measure.hyperfine(contender.command, rig.env, rig.work)
-        return results
+            turn = number % len(runs)
+            for contender in runs[turn:] + runs[:turn]:
+                contender.take_turn(rig)
+        second = self.subject == "reading"
+        return {of.contender.name: of.figures(rig, second) for of in runs}
 
     def verdicts(self, results):
         """Each target and whether it is reached."""
         return [(target.text, bool(target.holds(results))) for target in self.targets]
 
 
-def figures(contender, times, told, rig):
-    """What the report needs to know."""
-    times = times[contender.name]
-    contender.before()
-    memory = measure.memory(contender.command, rig.env | contender.env, rig.work)
-    return {
-        "median": statistics.median(times),
-        "least": min(times),
-        "most": max(times),
-        "rounds": len(times),
-        "own_mib": memory.own,
-        "child_mib": memory.largest_child,
-        "floor": contender.floor,
-        "told": told.get(contender.name, ""),
-    }
+class Runs:
+    """The runs of a contender."""
+
+    def __init__(self, contender, rounds):
+        self.contender, self.rounds = contender, rounds
+        self.times, self.told, self.memory = [], "", None
+
+    def turns(self):
+        """How many there are to be."""
+        is_peer = self.contender.name in (BARMAN, PGBACKREST)
+        return min(FEW, self.rounds) if is_peer and self.median() > SLOW else self.rounds
+
+    def median(self):
+        return statistics.median(self.times or [0])
+
+    def take_turn(self, rig):
+        """One run, timed; the last one of what is not short is watched as well."""
+        if len(self.times) == self.turns():
+            return
+        command, env = self.contender.command, rig.env | self.contender.env
+        self.contender.before()
+        os.sync()
+        if self.median() > LONG and len(self.times) + 1 == self.turns():
+            taken, self.memory = measure.watched(command, env, rig.work, self.contender.status)
+        else:
+            taken = measure.seconds(command, env, rig.work, self.contender.status)
+        self.times.append(taken)
+        if self.contender.tell:
+            self.told = self.contender.tell()
+
+    def figures(self, rig, second_opinion):
+        """What the report needs to know."""
+        contender = self.contender
+        if self.memory is None:
+            contender.before()
+            _, self.memory = measure.watched(contender.command, rig.env | contender.env, rig.work, contender.status)
+        figures = {
+            "median": self.median(),
+            "least": min(self.times),
+            "most": max(self.times),
+            "rounds": len(self.times),
+            "own_mib": self.memory.own,
+            "child_mib": self.memory.largest_child,
+            "floor": contender.floor,
+            "told": self.told,
+        }
+        if second_opinion and self.median() <= SHORT:
+            figures["hyperfine"] = measure.hyperfine(contender.command, rig.env | contender.env, rig.work)
+        return figures
 
 
 CASES: dict[str, Case] = {}

@@ -52,24 +52,27 @@ def hyperfine(command, env, cwd):
         return json.load(told)["results"][0]["median"]
 
 
-def memory(command, env, cwd):
-    """Runs `command` once more, watched.
+def watched(command, env, cwd, expected):
+    """Runs `command`, watched: gives how long it took, a little more than it takes by itself, and its memory.
 
     The kernel tells the peak of the process and all its children in one figure, through time(1), which is small; that
     of the process alone is its own high-water mark, looked at until it ends.
     """
     with tempfile.NamedTemporaryFile("r") as told:
-        timed = ["/usr/bin/time", "-f", "%M", "-o", told.name, *command]
+        timed = ["/usr/bin/time", "-q", "-f", "%e %M", "-o", told.name, *command]
         process = subprocess.Popen(
             timed, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         watch = Watch(process.pid)
-        process.wait()
+        code = process.wait()
         watch.join()
-        largest = int(told.read().split()[-1]) / 1024
+        taken, largest = told.read().split()
+    if code != expected:
+        raise Failed(f"{' '.join(command)}: exit status {code}")
+    largest = int(largest) / 1024
     if not watch.had_children or watch.peak == 0:
-        return Memory(own=largest, largest_child=0)
-    return Memory(own=watch.peak, largest_child=largest)
+        return float(taken), Memory(own=largest, largest_child=0)
+    return float(taken), Memory(own=watch.peak, largest_child=largest)
 
 
 class Watch(threading.Thread):

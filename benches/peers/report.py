@@ -6,7 +6,7 @@ import subprocess
 from datetime import date
 
 import testbed
-from contest import OURS
+from contest import FEW, OURS, SLOW
 from growth import exponent
 
 INTRODUCTION = """\
@@ -14,6 +14,7 @@ INTRODUCTION = """\
 
 Made by `bash benches/peers.sh`, which brings its own PostgreSQL, sshd, data and peers. In each of {rounds} rounds all
 contenders of a case take their turn, after a `sync`, and the first one changes from round to round; the median counts.
+A peer that takes more than {slow:g} seconds has {few} turns.
 *Italic* contenders are the floor: no program for the job, but what the machine allows at best. "Ratio" is how many times
 as long as ours it took. Memory is the peak of the process itself / of its largest child, in MiB. A line below each
 table says what the case must show, and whether it does. "hyperfine" is a second opinion on what takes milliseconds:
@@ -149,7 +150,7 @@ def page(cases, results):
         return "".join(show(case, figures) for case, figures in known if case.subject in subjects)
 
     rounds = max(figures["rounds"] for _, result in known for figures in result.values())
-    text = INTRODUCTION.format(rounds=rounds) + machine() + "\n"
+    text = INTRODUCTION.format(rounds=rounds, slow=SLOW, few=FEW) + machine() + "\n"
     text += f"{HEAD_OF_SUMMARY}{each(summary, sum(HEADINGS.values(), []))}\n"
     for heading, subjects in HEADINGS.items():
         text += f"## {heading}\n\n{each(table, subjects)}"
