@@ -11,7 +11,7 @@ from testbed import PG, SSH, WORK, Home, empty, run
 
 PROGRAMS = {OURS: OURS_BIN, BARMAN: BARMAN_BIN}
 JOBS = 2
-RAW, PLAIN = "two rsync, sync -f", "cp -a, sync -f"
+RAW, PLAIN = "start, two rsync, sync -f, stop", "cp -a, sync -f"
 
 
 def backup_home(rig, program, name, **options):
@@ -72,7 +72,9 @@ class PgBackRest:
 
 
 def raw_rsync(rig):
-    """The same files by two rsync at once, shared out by size."""
+    """The same files by two rsync at once, shared out by size, between PostgreSQL's start and end of a backup.
+
+    As with the others, PostgreSQL is not told to wait until its WAL is archived."""
     data, target = rig.cluster().data, WORK / "floor/backup"
     sizes = sorted(
         ((path.stat().st_size, path.relative_to(data)) for path in data.rglob("*")
@@ -86,7 +88,10 @@ def raw_rsync(rig):
         f"rsync -a --inplace -e 'ssh -F {WORK}/ssh/config' --files-from={WORK}/floor-files-{half} database:{data}/ {target}/"
         for half in range(JOBS)
     )
-    return Contender(RAW, ["sh", "-c", f"{copies} & wait; sync -f {target}"], lambda: empty(target), floor=True)
+    steps = ["SELECT pg_backup_start('floor', true)", f"\\! {copies} & wait; sync -f {target}", "SELECT pg_backup_stop(false)"]
+    words = [word for step in steps for word in ("-c", step)]
+    command = [str(PG / "psql"), "-p", str(rig.cluster().port), "-d", "postgres", "-AtXq", *words]
+    return Contender(RAW, command, lambda: empty(target), floor=True)
 
 
 @case("backup", f"`backup` over ssh with rsync, {JOBS} jobs", at_most(1.25, RAW), times_faster(BARMAN, 1),
