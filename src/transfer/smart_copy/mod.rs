@@ -9,6 +9,9 @@
 //! copy the single files, those of one destination by one rsync: external configuration, the control file
 //! ```
 //!
+//! What is copied from a directory of this host that nobody changes to one that holds nothing yet is listed by rsync,
+//! whose patterns say what is copied, and copied without it.
+//!
 //! The reference is what an earlier copy left in the `reuse` directory, or else what the destination holds. Of a
 //! running server everything may change meanwhile: a file is copied as it is when its turn comes, one that has
 //! vanished is passed over. Nothing is ever written into a file that the destination shares with the reference.
@@ -16,6 +19,7 @@
 mod analysis;
 mod copying;
 mod file_list;
+mod local;
 mod meter;
 mod plan;
 mod pool;
@@ -262,9 +266,9 @@ pub enum Error {
     /// rsync copies to or from this host only.
     #[error("cannot copy from one other host to another")]
     TwoRemotes,
-    /// A destination directory could not be made or looked at.
+    /// A file or directory of this host could not be made, copied or looked at.
     #[error(transparent)]
-    Destination(#[from] fs::Error),
+    Files(#[from] fs::Error),
     /// We were asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
