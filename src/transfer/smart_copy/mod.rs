@@ -25,6 +25,7 @@ mod plan;
 mod pool;
 mod runner;
 mod stats;
+mod write_behind;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -91,7 +92,7 @@ impl SmartCopy {
     ///
     /// It returns when no rsync of this host runs any more, also when one failed or we were asked to stop: the
     /// others are ended then. The destination holds a part of the copy in that case, and the same copy may be
-    /// run again. Nothing has been synced to disk.
+    /// run again. Not all has been synced to disk.
     ///
     /// # Errors
     /// The first failure that the retries did not heal.
@@ -115,8 +116,11 @@ impl SmartCopy {
         let analyses: Vec<_> = trees.iter().map(|tree| tree.span).collect();
         copying::purge(&runner, &trees)?;
         let mut all = Copied::default();
-        copying::copy_trees(&runner, trees)?.into_iter().for_each(|copied| all.add(copied));
-        copying::copy_files(&runner)?.into_iter().for_each(|copied| all.add(copied));
+        write_behind::writing_behind(&runner, || {
+            copying::copy_trees(&runner, trees)?.into_iter().for_each(|copied| all.add(copied));
+            copying::copy_files(&runner)?.into_iter().for_each(|copied| all.add(copied));
+            Ok(())
+        })?;
         let Copied { spans, missing, files, bytes, copied_bytes } = all;
         let labels: Vec<_> = self.items.iter().map(|item| item.label.clone()).collect();
         let times = stats::add_up(begin, runner.workers(), &labels, &analyses, &spans);
