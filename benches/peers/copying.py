@@ -60,6 +60,11 @@ class PgBackRest:
         self.remote = self.path / "remote.conf"
         over_ssh = f"pg1-host=database\npg1-host-user={rig.user}\npg1-host-config={self.local}\n"
         self.remote.write_text(f"{common}\n[main]\n{server}{over_ssh}")
+        self.forget()
+
+    def forget(self):
+        """As if no backup had been taken; they would fill the disk."""
+        shutil.rmtree(self.path / "repo", ignore_errors=True)
         run(*self.command("stanza-create"))
 
     def command(self, what, *options, remote=False):
@@ -107,7 +112,7 @@ def backup(rig):
 
         contenders.append(Contender(program, home.command("backup", "main"), before))
     other = PgBackRest(rig)
-    return [*contenders, Contender(PGBACKREST, other.backup("full")), raw_rsync(rig)]
+    return [*contenders, Contender(PGBACKREST, other.backup("full"), other.forget), raw_rsync(rig)]
 
 
 @case("backup-again", "`backup` with `reuse_backup = link`, nothing changed since the last one", times_faster(BARMAN, 1),
