@@ -11,7 +11,7 @@ from testbed import PG, SSH, WORK, Home, empty, run
 
 PROGRAMS = {OURS: OURS_BIN, BARMAN: BARMAN_BIN}
 JOBS = 2
-RAW, PLAIN = "two rsync, sync -f", "cp -a, sync -f"
+RAW, PLAIN = "start, two rsync, sync -f, stop", "cp -a, sync -f"
 
 
 def rsync_server(cluster):
@@ -64,6 +64,11 @@ class PgBackRest:
         self.remote = self.path / "remote.conf"
         over_ssh = f"pg1-host=database\npg1-host-user={rig.user}\npg1-host-config={self.local}\n"
         self.remote.write_text(f"{common}\n[main]\n{server}{over_ssh}")
+        self.forget()
+
+    def forget(self):
+        """As if no backup had been taken; they would fill the disk."""
+        shutil.rmtree(self.path / "repo", ignore_errors=True)
         run(*self.command("stanza-create"))
 
     def command(self, what, *options, remote=False):
@@ -76,7 +81,9 @@ class PgBackRest:
 
 
 def raw_rsync(rig):
-    """The same files by two rsync at once, shared out by size."""
+    """The same files by two rsync at once, shared out by size, between PostgreSQL's start and end of a backup.
+
+    As with the others, PostgreSQL is not told to wait until its WAL is archived."""
     data, target = rig.cluster().data, WORK / "floor/backup"
     sizes = sorted(
         ((path.stat().st_size, path.relative_to(data)) for path in data.rglob("*")
@@ -90,7 +97,10 @@ def raw_rsync(rig):
         f"rsync -a --inplace -e 'ssh -F {WORK}/ssh/config' --files-from={WORK}/floor-files-{half} database:{data}/ {target}/"
         for half in range(JOBS)
     )
-    return Contender(RAW, ["sh", "-c", f"{copies} & wait; sync -f {target}"], lambda: empty(target), floor=True)
+    steps = ["SELECT pg_backup_start('floor', true)", f"\\! {copies} & wait; sync -f {target}", "SELECT pg_backup_stop(false)"]
+    words = [word for step in steps for word in ("-c", step)]
+    command = [str(PG / "psql"), "-p", str(rig.cluster().port), "-d", "postgres", "-AtXq", *words]
+    return Contender(RAW, command, lambda: empty(target), floor=True)
 
 
 @case("backup", f"`backup` over ssh with rsync, {JOBS} jobs", at_most(1.25, RAW), times_faster(BARMAN, 1),
@@ -106,7 +116,7 @@ def backup(rig):
 
         contenders.append(Contender(program, home.command("backup", "main"), before))
     other = PgBackRest(rig)
-    return [*contenders, Contender(PGBACKREST, other.backup("full")), raw_rsync(rig)]
+    return [*contenders, Contender(PGBACKREST, other.backup("full"), other.forget), raw_rsync(rig)]
 
 
 @case("backup-again", "`backup` with `reuse_backup = link`, nothing changed since the last one", times_faster(BARMAN, 1),

@@ -278,6 +278,13 @@ impl Files {
         Writer { files: self, file, path }
     }
 
+    /// Appends up to `limit` bytes of an open file to another, `path` being its name; gives how many, 0 at the end.
+    ///
+    /// The kernel moves them, or has both files share them where the file system can do that.
+    pub fn copy_chunk(&self, from: &File, mut to: &File, limit: u64, path: &Path) -> Result<u64, Error> {
+        self.step("write", path, || io::copy(&mut from.take(limit), &mut to))
+    }
+
     /// Asks the disk to keep what was written to an open file, `path` being its name.
     pub fn sync(&self, file: &File, path: &Path) -> Result<(), Error> {
         self.step("sync", path, || file.sync_all())

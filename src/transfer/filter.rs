@@ -95,9 +95,13 @@ impl Filters {
     /// Leaves the path `relative` out, and alone in the destination.
     #[must_use]
     pub fn protecting(mut self, relative: impl AsRef<OsStr>) -> Self {
-        let pattern = [b"/", &literal(relative.as_ref().as_bytes())[..]].concat();
-        self.protect.push(OsString::from_vec(pattern));
+        self.protect.push(protection_of(relative.as_ref()));
         self
+    }
+
+    /// Whether the path `relative` itself is [protected](Self::protecting).
+    pub(super) fn protects(&self, relative: &OsStr) -> bool {
+        self.protect.contains(&protection_of(relative))
     }
 
     /// Whether the path `name` is left out by an anchored pattern (`/name`, `/name/*`) without other wildcards.
@@ -143,6 +147,10 @@ impl Filters {
     }
 }
 
+fn protection_of(relative: &OsStr) -> OsString {
+    OsString::from_vec([b"/", &literal(relative.as_bytes())[..]].concat())
+}
+
 /// A pattern that matches `name` and nothing else. To rsync a backslash is itself as long as nothing in the
 /// pattern is a wildcard.
 pub(super) fn literal(name: &[u8]) -> Vec<u8> {
@@ -181,6 +189,15 @@ mod tests {
     fn a_protected_path_is_no_pattern() {
         let filters = Filters::default().protecting("a*[b]").protecting(r"c\d");
         assert_eq!(filters.protect, [r"/a\*\[b]", r"/c\d"]);
+    }
+
+    #[test]
+    fn only_the_protected_path_itself_is_protected() {
+        let filters = Filters::default().protecting("a*").protecting("pg_tblspc/16385").sparing_logs();
+        assert!(filters.protects(OsStr::new("a*")) && filters.protects(OsStr::new("pg_tblspc/16385")));
+        for name in ["ab", "pg_tblspc", "log", "pg_tblspc/16385/x"] {
+            assert!(!filters.protects(OsStr::new(name)), "{name}");
+        }
     }
 
     #[test]

@@ -5,12 +5,16 @@ use std::path::Path;
 
 use barman::transfer::Endpoint;
 use barman::transfer::filter::Filters;
-use barman::transfer::smart_copy::{CopyItem, SmartCopy};
+use barman::transfer::smart_copy::{CopyItem, CopyReport, SmartCopy};
 
 use crate::kit::*;
 
 fn restores() -> [SmartCopy; 2] {
-    [Endpoint::Local, Sshd::shared().endpoint()].map(|to| SmartCopy::new(Endpoint::Local, to))
+    [Endpoint::Local, Sshd::shared().endpoint()].map(restore_to)
+}
+
+fn restore_to(destination: Endpoint) -> SmartCopy {
+    SmartCopy { is_source_still: true, ..SmartCopy::new(Endpoint::Local, destination) }
 }
 
 fn backup_in(root: &Path) {
@@ -76,4 +80,58 @@ fn what_a_directory_held_gives_way_but_for_what_is_protected() {
         assert_eq!(result, expected);
         assert_eq!(fs::read(pg.join("pg_tblspc/16385/PG_15_1/1/2")).unwrap(), b"row");
     }
+}
+
+/// An rsync that copies nothing.
+const ONLY_LISTS: &str = r#"case "$*" in *--list-only*) exec $real "$@";; esac; echo refused >&2; exit 1"#;
+
+#[test]
+fn on_this_host_files_arrive_without_rsync_as_it_would_bring_them() {
+    let dir = Dir::new();
+    let source = dir.join("backup");
+    backup_in(&source);
+    write(&source.join("base/5/2619"), noise(2, 40_000_000));
+    write(&source.join("base/5/empty"), "");
+    write(&source.join("#odd\n name \\#012"), "odd");
+    write(&source.join("elsewhere/there"), "linked");
+    std::os::unix::fs::symlink("elsewhere/there", source.join("link")).unwrap();
+    set_mode(&source.join("base/1/1259"), 0o440);
+    set_modified(&source.join("base/1/1259"), 1_700_000_000, 250_000_000);
+    set_mode(&source.join("base/1"), 0o750);
+    write(&dir.join("by us/.mark"), "a restore is under way");
+    let copy = |to: &str, limit| {
+        let filters = Filters::restore_of_pgdata().protecting(".mark");
+        let item = CopyItem { filters, ..CopyItem::tree("pgdata", &source, dir.join(to)) };
+        let items = vec![CopyItem { bandwidth_limit: limit, ..item }];
+        SmartCopy { items, jobs: 2, ..restore_to(Endpoint::Local) }
+    };
+    // Only rsync can keep to a limit.
+    let by_rsync = copy("by rsync", 1_000_000).run(&context()).unwrap();
+    let path_prefix = Some(dir.stand_in("rsync", ONLY_LISTS));
+    let (context, heard) = listened();
+    let by_us = SmartCopy { path_prefix, ..copy("by us", 0) }.run(&context).unwrap();
+    let mut there = tree(&dir.join("by us"));
+    assert!(there.remove(Path::new(".mark")).is_some());
+    assert_eq!(there, tree(&dir.join("by rsync")));
+    let told = |report: &CopyReport| (report.files, report.bytes, report.copied_bytes, report.links.clone());
+    assert_eq!(told(&by_us), told(&by_rsync));
+    let last = heard.progress.lock().unwrap().last().cloned();
+    assert_eq!(last, Some(("copying files".into(), by_us.bytes, Some(by_us.bytes))));
+}
+
+#[test]
+fn a_file_of_the_backup_that_cannot_be_read_ends_the_restore_and_is_named() {
+    let dir = Dir::new();
+    backup_in(&dir.join("backup"));
+    // Gone between the list and the copy.
+    let script = format!(
+        r#""$real" "$@"; status=$?; rm -f {}; exit $status"#,
+        dir.join("backup/base/1/1259").display()
+    );
+    let path_prefix = Some(dir.stand_in("rsync", &script));
+    let items = vec![CopyItem::tree("pgdata", dir.join("backup"), dir.join("pg"))];
+    let failure =
+        SmartCopy { items, path_prefix, ..restore_to(Endpoint::Local) }.run(&context()).unwrap_err();
+    let named = format!("cannot examine '{}'", dir.join("backup/base/1/1259").display());
+    assert_eq!(failure.to_string(), named);
 }

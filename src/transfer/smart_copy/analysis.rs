@@ -1,4 +1,6 @@
 use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -21,7 +23,7 @@ pub(super) struct Tree<'a> {
     pub number: usize,
     pub item: &'a CopyItem,
     pub plan: Plan,
-    /// Whether the destination held something already.
+    /// Whether the destination held something already that is not protected.
     pub populated: bool,
     pub span: Span,
 }
@@ -86,20 +88,21 @@ fn no_such_directory(item: &CopyItem) -> Error {
     Error::NoSuchDirectory { label: item.label.clone(), path: item.source.clone() }
 }
 
-/// What the files of `item` are compared with, and whether the destination holds something. A destination on this
-/// host is made.
+/// What the files of `item` are compared with, and whether the destination holds something that the copy may touch. A
+/// destination on this host is made.
 fn find_reference(runner: &Runner, item: &CopyItem) -> Result<(Reference, bool), Error> {
     let reuse = item.reuse.as_ref().filter(|_| runner.copy.reuse != ReuseMode::Off);
     if runner.copy.destination == Endpoint::Local {
         let files = &runner.context.files;
         files.create_dir_all(&item.destination)?;
-        let populated = !files.list(&item.destination)?.is_empty();
+        let there = files.list(&item.destination)?;
+        let populated = there.iter().any(|entry| !item.filters.protects(&entry.name));
         let root = reuse.or(Some(&item.destination).filter(|_| populated));
         let tree = |root: &PathBuf| Reference::Tree(files.clone(), root.clone());
         return Ok((root.map_or(Reference::Nothing, tree), populated));
     }
     let there = list_stamps(runner, item, &item.destination)?;
-    let populated = !there.is_empty();
+    let populated = there.keys().any(|name| !item.filters.protects(OsStr::from_bytes(name)));
     let stamps = reuse.map_or(Ok(there), |reuse| list_stamps(runner, item, reuse))?;
     Ok((Reference::Listed(stamps), populated))
 }

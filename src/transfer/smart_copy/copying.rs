@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::analysis::Tree;
 use super::file_list::FileList;
+use super::local::{self, Done};
 use super::meter::Meter;
 use super::pool::run_parallel;
 use super::runner::Runner;
@@ -63,7 +64,7 @@ pub(super) fn purge(runner: &Runner, trees: &[Tree]) -> Result<(), Error> {
     Ok(())
 }
 
-/// One run of rsync that copies files of a tree.
+/// Files of a tree that are copied one after the other.
 struct Job<'a> {
     number: usize,
     item: &'a CopyItem,
@@ -83,12 +84,29 @@ pub(super) fn copy_trees(runner: &Runner, trees: Vec<Tree>) -> Result<Vec<Copied
     }
     jobs.sort_by_key(|job| Reverse(job.files.weight()));
     let total = jobs.iter().map(|job| job.files.bytes).fold(0, u64::saturating_add);
-    tracing::debug!("copying {total} bytes by {} runs of rsync", jobs.len());
+    tracing::debug!("copying {total} bytes in {} lists", jobs.len());
     let meter = Meter::new(&*runner.context.events, "copying files", Some(total));
     run_parallel(jobs, runner.workers(), &runner.stop, |job| copy_list(runner, &job, &meter))
 }
 
+/// Copies a list of files in the way that suits it.
 fn copy_list(runner: &Runner, job: &Job, meter: &Meter) -> Result<Copied, Error> {
+    if runner.needs_no_rsync() && !job.populated && job.item.bandwidth_limit == 0 {
+        copy_locally(runner, job, meter)
+    } else {
+        copy_by_rsync(runner, job, meter)
+    }
+}
+
+fn copy_locally(runner: &Runner, job: &Job, meter: &Meter) -> Result<Copied, Error> {
+    let (begin, mut share) = (Instant::now(), meter.share());
+    let places = (job.item.source.as_path(), job.item.destination.as_path());
+    let Done { files, bytes } = local::copy(runner, places, &job.files, |bytes| share.set(bytes))?;
+    let spans = vec![Span::since(begin, job.number)];
+    Ok(Copied { spans, missing: Vec::new(), files, bytes, copied_bytes: bytes })
+}
+
+fn copy_by_rsync(runner: &Runner, job: &Job, meter: &Meter) -> Result<Copied, Error> {
     let (begin, item, limit) = (Instant::now(), job.item, job.item.bandwidth_limit);
     let build = |rsync: Rsync| {
         reusing(runner.copy.reuse, item, rsync)

@@ -8,7 +8,7 @@ const FILE_COST: u64 = 16 << 10;
 const CONNECTION_COST: u64 = 32 << 20;
 
 /// A name that begins like this says that the root of the tree is meant to be copied like a directory.
-const ROOT: &[u8] = b"./";
+pub(super) const ROOT: &[u8] = b"./";
 
 /// The files of one run of rsync, in the form in which it reads them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

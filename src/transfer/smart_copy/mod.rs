@@ -9,6 +9,9 @@
 //! copy the single files, those of one destination by one rsync: external configuration, the control file
 //! ```
 //!
+//! What is copied from a directory of this host that nobody changes to one that holds nothing yet is listed by rsync,
+//! whose patterns say what is copied, and copied without it.
+//!
 //! The reference is what an earlier copy left in the `reuse` directory, or else what the destination holds. Of a
 //! running server everything may change meanwhile: a file is copied as it is when its turn comes, one that has
 //! vanished is passed over. Nothing is ever written into a file that the destination shares with the reference.
@@ -16,11 +19,13 @@
 mod analysis;
 mod copying;
 mod file_list;
+mod local;
 mod meter;
 mod plan;
 mod pool;
 mod runner;
 mod stats;
+mod write_behind;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -87,7 +92,7 @@ impl SmartCopy {
     ///
     /// It returns when no rsync of this host runs any more, also when one failed or we were asked to stop: the
     /// others are ended then. The destination holds a part of the copy in that case, and the same copy may be
-    /// run again. Nothing has been synced to disk.
+    /// run again. Not all has been synced to disk.
     ///
     /// # Errors
     /// The first failure that the retries did not heal.
@@ -111,8 +116,11 @@ impl SmartCopy {
         let analyses: Vec<_> = trees.iter().map(|tree| tree.span).collect();
         copying::purge(&runner, &trees)?;
         let mut all = Copied::default();
-        copying::copy_trees(&runner, trees)?.into_iter().for_each(|copied| all.add(copied));
-        copying::copy_files(&runner)?.into_iter().for_each(|copied| all.add(copied));
+        write_behind::writing_behind(&runner, || {
+            copying::copy_trees(&runner, trees)?.into_iter().for_each(|copied| all.add(copied));
+            copying::copy_files(&runner)?.into_iter().for_each(|copied| all.add(copied));
+            Ok(())
+        })?;
         let Copied { spans, missing, files, bytes, copied_bytes } = all;
         let labels: Vec<_> = self.items.iter().map(|item| item.label.clone()).collect();
         let times = stats::add_up(begin, runner.workers(), &labels, &analyses, &spans);
@@ -262,9 +270,9 @@ pub enum Error {
     /// rsync copies to or from this host only.
     #[error("cannot copy from one other host to another")]
     TwoRemotes,
-    /// A destination directory could not be made or looked at.
+    /// A file or directory of this host could not be made, copied or looked at.
     #[error(transparent)]
-    Destination(#[from] fs::Error),
+    Files(#[from] fs::Error),
     /// We were asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::pool::Starts;
-use super::{Error, SmartCopy};
+use super::{Error, ReuseMode, SmartCopy};
 use crate::sys::{Cancel, Cancelled, Context};
 use crate::transfer::Endpoint;
 use crate::transfer::lines::Lines;
@@ -32,6 +32,13 @@ impl<'a> Runner<'a> {
 
     pub fn workers(&self) -> usize {
         self.copy.jobs.max(1)
+    }
+
+    /// Whether files of both sides are at hand, and nothing is compared or changes while it is copied.
+    pub fn needs_no_rsync(&self) -> bool {
+        let SmartCopy { source, destination, is_source_still, reuse, .. } = self.copy;
+        let is_here = *source == Endpoint::Local && *destination == Endpoint::Local;
+        is_here && *is_source_still && *reuse == ReuseMode::Off
     }
 
     /// Lists files of the directory `path`, giving them to `each` as they come.
