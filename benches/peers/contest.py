@@ -24,6 +24,7 @@ class Contender:
     floor: bool = False
     env: dict[str, str] = field(default_factory=dict)
     tell: Callable[[], str] | None = None   # one more thing to say after a run, such as a size
+    watched: bool = True   # whether the memory that it takes means anything
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,10 @@ class Case:
 def figures(contender, times, told, rig):
     """What the report needs to know."""
     times = times[contender.name]
-    contender.before()
-    memory = measure.memory(contender.command, rig.env | contender.env, rig.work)
+    memory = measure.Memory(0, 0)
+    if contender.watched:
+        contender.before()
+        memory = measure.memory(contender.command, rig.env | contender.env, rig.work)
     return {
         "median": statistics.median(times),
         "least": min(times),

@@ -56,6 +56,8 @@ def machine():
 
 def memory(figures):
     own, child = figures["own_mib"], figures["child_mib"]
+    if not own:
+        return ""
     return f"{own:.0f} / {child:.0f}" if child else f"{own:.0f}"
 
 

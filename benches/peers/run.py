@@ -8,6 +8,7 @@ from functools import cache
 import archiving  # noqa: F401  each of these registers its cases
 import copying  # noqa: F401
 import reading  # noqa: F401
+import recovery  # noqa: F401
 import report
 import testbed
 import upkeep  # noqa: F401
@@ -22,18 +23,19 @@ class Rig:
     def __init__(self):
         self.sshd = testbed.Sshd()
         self.server = None
+        self.endings = []
 
     def cluster(self):
         self.server = self.server or testbed.Cluster()
         return self.server
 
-    def serve_barman(self, config):
-        """What `barman` on the other side of ssh is configured by."""
-        link = testbed.WORK / "barman.conf"
-        link.unlink(missing_ok=True)
-        link.symlink_to(config)
+    def at_end(self, ending):
+        """What is to be done when the cases are over."""
+        self.endings.append(ending)
 
     def stop(self):
+        for ending in self.endings:
+            ending()
         if self.server:
             self.server.stop()
         self.sshd.stop()
