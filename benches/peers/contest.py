@@ -31,6 +31,7 @@ class Contender:
     env: dict[str, str] = field(default_factory=dict)
     status: int = 0   # that it ends with
     tell: Callable[[], str] | None = None   # one more thing to say after a run, such as a size
+    watched: bool = True   # whether the memory that it takes means anything
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ class Runs:
 
     def __init__(self, contender, rounds):
         self.contender, self.rounds = contender, rounds
-        self.times, self.told, self.memory = [], "", None
+        self.times, self.told = [], ""
+        self.memory = None if contender.watched else measure.Memory(0, 0)
 
     def turns(self):
         """How many there are to be."""
@@ -113,16 +115,17 @@ class Runs:
         """One run, timed; the last one of what is not short is watched as well."""
         if len(self.times) == self.turns():
             return
-        command, env = self.contender.command, rig.env | self.contender.env
-        self.contender.before()
+        contender = self.contender
+        command, env = contender.command, rig.env | contender.env
+        contender.before()
         os.sync()
-        if self.median() > LONG and len(self.times) + 1 == self.turns():
-            taken, self.memory = measure.watched(command, env, rig.work, self.contender.status)
+        if contender.watched and self.median() > LONG and len(self.times) + 1 == self.turns():
+            taken, self.memory = measure.watched(command, env, rig.work, contender.status)
         else:
-            taken = measure.seconds(command, env, rig.work, self.contender.status)
+            taken = measure.seconds(command, env, rig.work, contender.status)
         self.times.append(taken)
-        if self.contender.tell:
-            self.told = self.contender.tell()
+        if contender.tell:
+            self.told = contender.tell()
 
     def figures(self, rig, second_opinion):
         """What the report needs to know."""

@@ -1,10 +1,8 @@
-"""Cases that move a whole cluster: backup, backup again, restore, recovery."""
+"""Cases that move a whole cluster: backup, backup again, restore."""
 
 import shutil
 
-import catalogue
 from contest import BARMAN, OURS, PGBACKREST, Contender, at_most, case, times_faster
-from reading import ARCHIVED
 from testbed import BARMAN as BARMAN_BIN
 from testbed import OURS as OURS_BIN
 from testbed import PG, SSH, WORK, Home, empty, run
@@ -152,67 +150,3 @@ def restore(rig):
     data = next((WORK / "homes/restore-ours/main/base").iterdir()) / "data"
     copied = ["sh", "-c", f"cp -a {data}/. {target}/ && sync -f {target}"]
     return [*contenders, Contender(PGBACKREST, words, clear), Contender(PLAIN, copied, clear, floor=True)]
-
-
-SEGMENTS = 200
-
-
-class Recovery:
-    """A base backup whose recovery replays all of `SEGMENTS`, until there is no more."""
-
-    def __init__(self, rig):
-        cluster = rig.cluster()
-        self.base, self.data = WORK / "recovery-base", WORK / "recovery"
-        shutil.rmtree(WORK / "wal", ignore_errors=True)
-        (WORK / "wal").mkdir()
-        empty(self.base).rmdir()
-        run(PG / "pg_basebackup", "-p", cluster.port, "-c", "fast", "-X", "none", "-D", self.base)
-        self.segments = cluster.write_wal(SEGMENTS)
-        (self.base / "recovery.signal").touch()
-        self.port = cluster.port + 1
-        self.server_user = rig.user
-
-    def contender(self, name, restore_command, floor=False):
-        """PostgreSQL, from its start until it is open."""
-        def before():
-            if (self.data / "postmaster.pid").exists():
-                run(PG / "pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
-            shutil.rmtree(self.data, ignore_errors=True)
-            run("cp", "-a", "--reflink=auto", self.base, self.data)
-            with open(self.data / "postgresql.auto.conf", "a") as settings:
-                settings.write(
-                    f"port = {self.port}\nhot_standby = off\narchive_mode = off\nshared_buffers = 1GB\n"
-                    f"restore_command = '{restore_command}'\n"
-                )
-            self.data.chmod(0o700)
-        start = [str(PG / "pg_ctl"), "-D", str(self.data), "-l", str(WORK / "recovery.log"), "-w", "-t", "900", "start"]
-        return Contender(name, start, before, floor=floor)
-
-
-@case("recovery", f"Recovery that replays {SEGMENTS} segments compressed with gzip, fetched over ssh",
-      at_most(1.15, "cp of plain files"), times_faster(BARMAN, 1), times_faster(PGBACKREST, 1),
-      note="`barman-wal-restore -p 4` for both; pgBackRest fetches ahead by `archive-async`, without ssh.")
-def recovery(rig):
-    replay = Recovery(rig)
-    home = Home(OURS_BIN, "recovery", {"main": ARCHIVED | {"compression": "gzip"}})
-    catalogue.make(home.server(), "main", 1, 0)
-    for path in replay.segments:
-        shutil.copy(path, home.server() / "incoming")
-    home.run("archive-wal", "main")
-    rig.serve_barman(home.config)
-    other = PgBackRest(rig)
-    for path in replay.segments:
-        run(*other.command("archive-push"), path)
-    (WORK / "spool-ours").mkdir(exist_ok=True)
-    (WORK / "spool-barman").mkdir(exist_ok=True)
-
-    def client(binary, spool, host):
-        return f"{binary} -U {rig.user} -p 4 --spool-dir {WORK}/{spool} {host} main %f %p"
-
-    get = " ".join(other.command("archive-get", "--archive-async"))
-    return [
-        replay.contender(OURS, client(WORK / "bin/barman-wal-restore", "spool-ours", "database")),
-        replay.contender(BARMAN, client(WORK / "peer/bin/barman-wal-restore", "spool-barman", "python")),
-        replay.contender(PGBACKREST, f"{get} %f %p"),
-        replay.contender("cp of plain files", f"cp {WORK}/wal/%f %p", floor=True),
-    ]

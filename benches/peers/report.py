@@ -82,7 +82,9 @@ def machine():
 
 def memory(figures):
     own, child = figures["own_mib"], figures["child_mib"]
-    return f"{own:.0f} / {child:.0f}" if child else f"{own:.0f}"
+    if not own:
+        return ""
+    return f"{own:.0f} / {child:.0f}" if child else f"{own:.0f}" if own else ""
 
 
 def row(cells):

@@ -10,6 +10,7 @@ import archiving  # noqa: F401  each of these registers its cases
 import copying  # noqa: F401
 import growth  # noqa: F401
 import reading  # noqa: F401
+import recovery  # noqa: F401
 import report
 import testbed
 import upkeep  # noqa: F401
@@ -23,20 +24,20 @@ class Rig:
 
     def __init__(self):
         self.sshd = testbed.Sshd()
-        self.clusters = {}
+        self.clusters, self.endings = {}, []
 
     def cluster(self, scale=testbed.SCALE):
         if scale not in self.clusters:
             self.clusters[scale] = testbed.Cluster(scale)
         return self.clusters[scale]
 
-    def serve_barman(self, config):
-        """What `barman` on the other side of ssh is configured by."""
-        link = testbed.WORK / "barman.conf"
-        link.unlink(missing_ok=True)
-        link.symlink_to(config)
+    def at_end(self, ending):
+        """What is to be done when the cases are over."""
+        self.endings.append(ending)
 
     def stop(self):
+        for ending in self.endings:
+            ending()
         for cluster in self.clusters.values():
             cluster.stop()
         self.sshd.stop()

@@ -53,24 +53,27 @@ def wait_for(what, holds):
 
 
 class Sshd:
-    """Lets our own user in, as host `database`; `ssh` in PATH finds it."""
+    """Lets our own user in, as host `database`; `ssh` in PATH finds it. On host `python`, `barman` is the other one."""
 
     def __init__(self):
         place = empty(WORK / "ssh")
         (place / "bin").mkdir()
         for name in ("host_key", "key"):
             run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", place / name)
-        port = free_port()
+        ports = {"database": free_port(), "python": free_port()}
         (place / "authorized_keys").write_text((place / "key.pub").read_text())
-        (place / "known_hosts").write_text(f"[127.0.0.1]:{port} {(place / 'host_key.pub').read_text()}")
+        (place / "known_hosts").write_text(f"database {(place / 'host_key.pub').read_text()}")
         (place / "sshd_config").write_text(
-            f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {place}/host_key\nPidFile none\nUsePAM no\n"
-            f"AuthorizedKeysFile {place}/authorized_keys\nStrictModes no\nMaxStartups 100\n"
-            f"SetEnv PATH={ENV['PATH']} BARMAN_CONFIG_FILE={WORK}/barman.conf\n"
+            f"Port {ports['database']}\nPort {ports['python']}\nListenAddress 127.0.0.1\nHostKey {place}/host_key\n"
+            f"PidFile none\nUsePAM no\nAuthorizedKeysFile {place}/authorized_keys\nStrictModes no\nMaxStartups 100\n"
+            f"Match LocalPort {ports['database']}\n  SetEnv PATH={ENV['PATH']}\n"
+            f"Match LocalPort {ports['python']}\n  SetEnv PATH={WORK}/peer/bin:{ENV['PATH']}\n"
         )
+        hosts = "".join(f"Host {name}\n  Port {port}\n" for name, port in ports.items())
         (place / "config").write_text(
-            f"Host database\n  HostName 127.0.0.1\n  Port {port}\n  User {USER}\n  IdentityFile {place}/key\n"
-            f"  IdentitiesOnly yes\n  UserKnownHostsFile {place}/known_hosts\n  BatchMode yes\n  LogLevel ERROR\n"
+            f"{hosts}Host *\n  HostName 127.0.0.1\n  HostKeyAlias database\n  User {USER}\n"
+            f"  IdentityFile {place}/key\n  IdentitiesOnly yes\n  UserKnownHostsFile {place}/known_hosts\n"
+            "  BatchMode yes\n  LogLevel ERROR\n"
         )
         wrapper = place / "bin/ssh"
         wrapper.write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {place}/config "$@"\n')

@@ -37,7 +37,8 @@ pub enum Error {
 /// A lock that is held until dropped. The file stays: another program may be waiting on it.
 #[derive(Debug)]
 pub struct Lock {
-    file: File,
+    /// None when it was handed over.
+    file: Option<File>,
     path: PathBuf,
     note: String,
 }
@@ -71,7 +72,7 @@ impl Lock {
             if is_same_file(&file, path) {
                 let note = read_note(&file).map_err(|source| error(path, source))?;
                 write_pid(&file, "").map_err(|source| error(path, source))?;
-                return Ok(Some(Self { file, path: path.to_owned(), note }));
+                return Ok(Some(Self { file: Some(file), path: path.to_owned(), note }));
             }
         }
     }
@@ -119,15 +120,13 @@ impl Lock {
     /// Leaves a line for the next holder, behind the pid. Whoever takes the lock wipes it, the Python Barman too:
     /// so a note says at the same time that nobody was there in between.
     pub fn leave_note(&self, note: &str) -> Result<(), Error> {
-        write_pid(&self.file, note).map_err(|source| error(&self.path, source))
+        let Some(file) = &self.file else { return Ok(()) };
+        write_pid(file, note).map_err(|source| error(&self.path, source))
     }
 
     /// Gives the lock to whoever holds the file, a child process for instance: it is free when nobody does any more.
-    pub fn hand_over(self) -> Option<File> {
-        let held = self.file.try_clone().ok()?;
-        // Closing our own descriptor, unlike `drop`, does not release what they share.
-        std::mem::forget(self);
-        Some(held)
+    pub fn hand_over(mut self) -> Option<File> {
+        self.file.take()
     }
 
     /// Removes the file while the lock is held; for locks whose subject is gone, as that of a deleted backup.
@@ -139,7 +138,7 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         // Closing would release it too, but not while a child process still has the descriptor.
-        let _ = FileExt::unlock(&self.file);
+        let _ = self.file.as_ref().map(FileExt::unlock);
     }
 }
 
@@ -198,6 +197,17 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_that_was_handed_over_is_free_when_nobody_holds_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".main@backup.lock");
+        let take = || Lock::try_acquire(&path).unwrap();
+        let held = take().unwrap().hand_over().unwrap();
+        assert!(take().is_none());
+        drop(held);
+        assert!(take().is_some());
+    }
+
+    #[test]
     fn a_note_is_there_for_the_next_holder_and_gone_for_the_one_after() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(".main-xlogdb.lock");
@@ -231,8 +241,8 @@ mod tests {
         let path = dir.path().join(".main-xlogdb.lock");
         let first = Lock::try_acquire(&path).unwrap().unwrap();
         std::fs::remove_file(&path).unwrap();
-        assert!(!is_same_file(&first.file, &path));
+        assert!(!is_same_file(first.file.as_ref().unwrap(), &path));
         let second = Lock::try_acquire(&path).unwrap().unwrap();
-        assert!(is_same_file(&second.file, &path));
+        assert!(is_same_file(second.file.as_ref().unwrap(), &path));
     }
 }

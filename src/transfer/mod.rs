@@ -22,4 +22,4 @@ pub mod words;
 pub use endpoint::{Endpoint, Location};
 pub use filter::Filters;
 pub use retry::Retry;
-pub use ssh::SshCommand;
+pub use ssh::{ConnectionTest, SshCommand};

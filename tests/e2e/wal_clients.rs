@@ -2,11 +2,15 @@
 //! combinations with both servers.
 
 use std::fs;
+use std::ops::Range;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::kit::world::word;
-use crate::kit::{Clients, Cluster, DatabaseHost, Site, Sshd, Version, World, eventually, gpg, tools};
+use crate::kit::{
+    Clients, Cluster, DatabaseHost, Site, Sshd, Version, World, eventually, gpg, processes_mentioning, tools,
+};
 
 const ARCHIVE: &str = "barman-wal-archive";
 const RESTORE: &str = "barman-wal-restore";
@@ -245,7 +249,8 @@ fn a_recovery_gets_all_wal_over_ssh_and_does_not_end_when_the_connection_does() 
     world.sshd.stop();
     pg.try_start().expect_err("without its archive the server must not go on");
     assert!(!pg.data().join("pg_wal/00000002.history").exists());
-    world.sshd.restart(&environment(&world));
+    world.sshd.restart(&environment(&world.path("host/there"), &world.site));
+    let connections = world.sshd.connections();
     pg.start();
     pg.wait_until_promoted();
     assert_eq!(pg.contents(), contents);
@@ -253,15 +258,49 @@ fn a_recovery_gets_all_wal_over_ssh_and_does_not_end_when_the_connection_does() 
     let log = fs::read_to_string(pg.log()).unwrap();
     assert!(log.contains(&format!("restored log file \"{last}\" from archive")), "{log}");
     assert!(log.contains("Connection problem with ssh"), "{log}");
+    assert_eq!(world.sshd.connections() - connections, 1, "{log}");
     eventually("nothing is fetched any more", || world.programs_called(RESTORE).is_empty());
     let restored: Vec<&str> = log.lines().filter(|line| line.contains("restored log file")).collect();
     let left: Vec<_> = fs::read_dir(&spool).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.len() <= 1 + 4, "{left:?}\n{}", restored.join("\n"));
 }
 
+#[test]
+fn a_connection_that_is_shared_may_break_or_refuse_more_sessions() {
+    let mut hosts = Hosts::new();
+    for number in 1..=24 {
+        fs::write(hosts.site.incoming().join(name(number)), content(number)).unwrap();
+    }
+    let (spool, target) = (word(&hosts.path("spool")), hosts.path("fetched"));
+    let fetch = |hosts: &Hosts, numbers: Range<u8>| {
+        for number in numbers {
+            let words = format!("-p 4 --spool-dir {spool} @ {} {}", name(number), word(&target));
+            hosts.host.run(Clients::Ours, RESTORE, &words).ok();
+            assert!(fs::read(&target).unwrap() == content(number), "{number}");
+        }
+        let is_fetching = |process: &String| process.contains("--prefetch");
+        eventually("nothing is fetched", || !processes_mentioning(&spool).iter().any(is_fetching));
+        hosts.sshd.connections()
+    };
+    assert_eq!(fetch(&hosts, 1..10), 1);
+
+    let socket = hosts.path("spool").join(format!(".{}@database.ssh", tools::user()));
+    hosts.sshd.cut_connections();
+    eventually("ssh has noticed", || !socket.exists());
+    // As if it had been killed.
+    drop(UnixListener::bind(&socket).unwrap());
+    assert_eq!(fetch(&hosts, 10..16), 2);
+
+    let settings = environment(&hosts.path("host/there"), &hosts.site) + "\nMaxSessions 1";
+    hosts.sshd.cut_connections();
+    hosts.sshd.restart(&settings);
+    assert!(fetch(&hosts, 16..20) > 3);
+    assert!(hosts.path("spool").join(name(20)).exists());
+}
+
 /// What the other side's programs find, again after a stop of sshd.
-fn environment(world: &World) -> String {
-    let (there, config) = (world.path("host/there"), world.site.dir().join("barman.conf"));
+fn environment(there: &Path, site: &Site) -> String {
+    let config = site.dir().join("barman.conf");
     format!("SetEnv PATH={}:/usr/bin:/bin BARMAN_CONFIG_FILE={}", there.display(), config.display())
 }
 

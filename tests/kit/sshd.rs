@@ -61,6 +61,11 @@ impl Sshd {
         connections.len()
     }
 
+    /// How many connections it has let in so far, before a restart too.
+    pub fn connections(&self) -> usize {
+        fs::read_to_string(self.dir.join("sshd.log")).unwrap().matches("Accepted publickey").count()
+    }
+
     /// The `ssh_command` that reaches this sshd; also after a restart.
     pub fn command(&self) -> String {
         format!("ssh -F {} database", self.dir.join("config").display())

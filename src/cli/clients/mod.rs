@@ -67,6 +67,7 @@ impl RemoteArgs {
             port: self.port,
             config: self.config.clone(),
             server: self.server_name.clone(),
+            channel: None,
         }
     }
 }

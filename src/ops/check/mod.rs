@@ -9,7 +9,9 @@ mod encryption;
 mod postgres;
 mod reach;
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use super::time_limit::{self, Limited};
@@ -43,8 +45,20 @@ pub fn run(server: &Server<'_>, timeout: Option<Duration>) -> Result<CheckReport
     })
 }
 
-/// Makes the checks in order; the rows that were made before a timeout stay.
+/// Makes the checks in order, ssh knocking meanwhile; the rows that were made before a timeout stay.
 fn examine(server: &Server<'_>, timeout: Option<Duration>, rows: &mut Rows) -> Result<(), Cancelled> {
+    thread::scope(|scope| {
+        let attempt = scope.spawn(|| reach::attempt(server));
+        make_checks(server, timeout, attempt, rows)
+    })
+}
+
+fn make_checks(
+    server: &Server<'_>,
+    timeout: Option<Duration>,
+    attempt: ScopedJoinHandle<'_, reach::Attempt>,
+    rows: &mut Rows,
+) -> Result<(), Cancelled> {
     let postgres = look_at_postgres(server);
     let cancel = &server.context.cancel;
     rows.attempt(cancel, "WAL archive", |rows| {
@@ -56,7 +70,9 @@ fn examine(server: &Server<'_>, timeout: Option<Duration>, rows: &mut Rows) -> R
     rows.attempt(cancel, "backup records", |rows| catalogue::check_backups(server, rows))?;
     let mut access = Access::Fails;
     rows.attempt(cancel, "ssh", |rows| {
-        access = reach::check_access(server, rows)?;
+        // A panic over there goes on here.
+        let attempt = attempt.join().unwrap_or_else(|panic| resume_unwind(panic));
+        access = reach::check_access(server, attempt, rows)?;
         Ok(())
     })?;
     rows.attempt(cancel, "backup_label", |rows| reach::check_backup_label(server, &postgres, access, rows))?;

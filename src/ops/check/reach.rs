@@ -3,7 +3,7 @@
 use super::{Postgres, Rows};
 use crate::config::BackupMethod;
 use crate::ops::{Error, Server};
-use crate::transfer::Endpoint;
+use crate::transfer::{ConnectionTest, Endpoint};
 
 /// What the attempt to reach the host showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,28 +12,42 @@ pub enum Access {
     Fails,
 }
 
-/// Whether ssh gets through, and whether it says nothing that would spoil the copy's protocol.
-pub fn check_access(server: &Server<'_>, rows: &mut Rows) -> Result<Access, Error> {
-    // Nobody copies from a server that is out of service.
-    if !server.config.is_active() {
-        return Ok(Access::Fails);
+/// What came of the attempt to get in by ssh; none when nobody has to.
+pub type Attempt = Option<Result<ConnectionTest, Error>>;
+
+/// Tries to get in. It takes longer than all other checks together, and needs none of them.
+pub fn attempt(server: &Server<'_>) -> Attempt {
+    // Nobody copies from a server that is out of service. The row 'configuration' says when there is no way to it.
+    if !server.config.is_active() || is_local(server) || way(server).0.is_none() {
+        return None;
     }
-    let is_passive = server.config.is_passive();
-    if server.config.backup_method() == BackupMethod::LocalRsync && !is_passive {
+    let ssh = if server.config.is_passive() { server.primary_ssh() } else { server.ssh() };
+    Some(ssh.and_then(|ssh| Ok(ssh.test(&server.context)?)))
+}
+
+/// Whether the files are copied on this host.
+fn is_local(server: &Server<'_>) -> bool {
+    server.config.backup_method() == BackupMethod::LocalRsync && !server.config.is_passive()
+}
+
+/// The command that leads to the host, and whose host that is.
+fn way<'a>(server: &Server<'a>) -> (Option<&'a str>, &'static str) {
+    match server.config.is_passive() {
+        true => (server.config.primary_ssh_command(), "Barman primary node"),
+        false => (server.config.ssh_command(), "PostgreSQL server"),
+    }
+}
+
+/// Whether ssh got through, and whether it said nothing that would spoil the copy's protocol.
+pub fn check_access(server: &Server<'_>, attempt: Attempt, rows: &mut Rows) -> Result<Access, Error> {
+    if server.config.is_active() && is_local(server) {
         return check_local(server, rows);
     }
-    let (ssh, command, whom) = match is_passive {
-        true => (server.primary_ssh(), server.config.primary_ssh_command(), "Barman primary node"),
-        false => (server.ssh(), server.config.ssh_command(), "PostgreSQL server"),
-    };
-    // The row 'configuration' says that there is no way to it.
-    if command.is_none() {
-        return Ok(Access::Fails);
-    }
-    let tested = ssh.and_then(|ssh| Ok(ssh.test(&server.context)?));
-    let test = match tested {
-        Ok(test) => test,
-        Err(error) => {
+    let (command, whom) = way(server);
+    let test = match attempt {
+        None => return Ok(Access::Fails),
+        Some(Ok(test)) => test,
+        Some(Err(error)) => {
             server.context.cancel.check()?;
             rows.fail("ssh", error.with_causes());
             return Ok(Access::Fails);

@@ -1,4 +1,4 @@
-use std::io::{self, Seek};
+use std::io::{self, BufReader, Seek};
 use std::path::Path;
 
 use super::{Error, Remote, WireForm};
@@ -7,6 +7,9 @@ use crate::sys::fs::{self, File, PathContext, read_head};
 use crate::sys::{Context, Finished};
 use crate::types::WalName;
 use crate::wal::temporary_of;
+
+/// How much is written at once of what was compressed.
+const BUFFER_BYTES: usize = 128 << 10;
 
 /// How files are fetched.
 #[derive(Clone)]
@@ -84,6 +87,7 @@ impl Download<'_> {
     /// Fills an open file, `path` being its name. `None` when the other side does not have what is asked for.
     fn fetch_to(&self, name: WalName, mut file: File, path: &Path) -> Result<Option<File>, Error> {
         let Context { files, processes, cancel, .. } = self.context;
+        self.remote.connect(self.context)?;
         let command = self.remote.get_wal(&name.to_string(), self.form, self.partial);
         let finished = processes.stream(&command, &mut files.writer(&file, path), cancel)?;
         let finished = self.remote.reached(finished)?;
@@ -112,15 +116,15 @@ impl Download<'_> {
             return Ok(());
         }
         let damaged = |source| Error::Damaged { name: name.to_string(), source };
-        let (mut plain, place) = self.context.files.scratch()?;
-        let input = file.try_clone().at("read", path)?;
-        let mut content = codecs.decode(input, Origin::Incoming).map_err(damaged)?;
-        io::copy(&mut content, &mut self.context.files.writer(&plain, &place))
-            .map_err(|error| damaged(error.into()))?;
-        plain.rewind().at("rewind", &place)?;
+        let (mut packed, place) = self.context.files.scratch()?;
+        io::copy(file, &mut self.context.files.writer(&packed, &place)).at("write", &place)?;
+        packed.rewind().at("rewind", &place)?;
         file.rewind().at("rewind", path)?;
         self.context.files.set_len(file, 0, path)?;
-        io::copy(&mut plain, &mut self.context.files.writer(file, path)).at("write", path)?;
+        let content = codecs.decode(packed, Origin::Incoming).map_err(damaged)?;
+        let mut content = BufReader::with_capacity(BUFFER_BYTES, content);
+        io::copy(&mut content, &mut self.context.files.writer(file, path))
+            .map_err(|error| damaged(error.into()))?;
         file.rewind().at("rewind", path)?;
         Ok(())
     }

@@ -2,12 +2,14 @@
 //! by ssh. Neither reads a configuration; the other side may be the Python Barman.
 
 mod archive;
+mod channel;
 mod download;
 mod remote;
 mod restore;
 mod spool;
 
 pub use archive::{Shipment, ship};
+pub use channel::Channel;
 pub use download::{Download, Fetched};
 pub use remote::{Remote, WireForm};
 pub use restore::{Restore, prefetch, restore};

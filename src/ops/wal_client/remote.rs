@@ -1,5 +1,5 @@
-use super::Error;
-use crate::sys::{Command, Finished};
+use super::{Channel, Error};
+use crate::sys::{Command, Context, Finished};
 
 /// The exit code by which ssh tells that it did not get through to the command.
 const NOT_CONNECTED: i32 = 255;
@@ -17,6 +17,8 @@ pub struct Remote {
     pub config: Option<String>,
     /// The server there.
     pub server: String,
+    /// The connection that its commands share; without, each makes its own.
+    pub channel: Option<Channel>,
 }
 
 /// What WAL is on its way.
@@ -46,6 +48,11 @@ impl WireForm {
 // Whoever lets these keys run certain commands only has written down what the Python programs send: the text that the
 // other side gets is theirs to the letter.
 impl Remote {
+    /// Has the connection made that the commands share, if they do.
+    pub fn connect(&self, context: &Context) -> Result<(), Error> {
+        self.channel.as_ref().map_or(Ok(()), |channel| channel.open(self, context))
+    }
+
     /// The command that takes WAL in.
     pub fn put_wal(&self, test: bool) -> Command {
         let config = self.config.as_deref().map(|path| format!("--config={}", quoted(path)));
@@ -79,9 +86,18 @@ impl Remote {
 
     /// ssh that never asks a question, and tells why it failed but nothing else.
     fn ssh(&self) -> Command {
+        let shared = self.channel.iter().flat_map(Channel::joined);
+        self.quiet_ssh().args(shared).arg("-T").arg(self.destination()).arg("barman")
+    }
+
+    /// ssh that makes the connection which the others share.
+    pub(super) fn connection(&self, channel: &Channel) -> Command {
+        self.quiet_ssh().args(channel.made()).arg("-N").arg(self.destination())
+    }
+
+    fn quiet_ssh(&self) -> Command {
         let port = self.port.iter().flat_map(|port| ["-p".to_owned(), port.to_string()]);
-        let options = ["-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-T"];
-        Command::new("ssh").args(port).args(options).arg(self.destination()).arg("barman")
+        Command::new("ssh").args(port).args(["-o", "BatchMode=yes", "-o", "LogLevel=ERROR"])
     }
 
     fn destination(&self) -> String {
@@ -115,7 +131,8 @@ mod tests {
 
     fn remote(config: Option<&str>, server: &str) -> Remote {
         let (host, user) = ("backup".to_owned(), "barman".to_owned());
-        Remote { host, user, port: Some(2222), config: config.map(str::to_owned), server: server.to_owned() }
+        let (config, server) = (config.map(str::to_owned), server.to_owned());
+        Remote { host, user, port: Some(2222), config, server, channel: None }
     }
 
     /// What the shell on the other side gets: ssh puts the words together.

@@ -78,6 +78,7 @@ pub fn prefetch(request: &Restore<'_>, name: WalName) -> Result<(), Error> {
 /// The segments behind `name` that the other side has, at most `limit`.
 fn following(download: &Download<'_>, name: WalName, limit: usize) -> Result<Vec<WalName>, Error> {
     let Context { processes, cancel, .. } = download.context;
+    download.remote.connect(download.context)?;
     let command = download.remote.peek(&name.to_string(), limit + 1);
     let finished = download.remote.reached(processes.run(&command, cancel)?)?;
     let text = String::from_utf8_lossy(&finished.stdout);

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::download::ensure_whole;
-use super::{Error, Remote};
+use super::{Channel, Error, Remote};
 use crate::codec::SegmentHeader;
 use crate::sys::fs::{self, File, PathContext, read_head};
 use crate::sys::{Context, Lock, user};
@@ -51,6 +51,11 @@ impl<'a> Spool<'a> {
             lock: dir.join(format!(".{name}.lock")),
             data_dir: PathBuf::from("."),
         })
+    }
+
+    /// The connection that all who fetch into the directory share, where there can be one.
+    pub fn channel(&self, remote: &Remote) -> Option<Channel> {
+        Channel::new(&self.dir, remote)
     }
 
     /// Where a file lies, or would.
@@ -159,7 +164,7 @@ mod tests {
 
     fn remote() -> Remote {
         let [host, user, server] = ["backup", "barman", "main"].map(str::to_owned);
-        Remote { host, user, server, port: None, config: None }
+        Remote { host, user, server, port: None, config: None, channel: None }
     }
 
     fn segment(system_id: u64) -> Vec<u8> {
