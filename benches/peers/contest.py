@@ -138,6 +138,7 @@ class Runs:
             "least": min(self.times),
             "most": max(self.times),
             "rounds": len(self.times),
+            "commit": os.environ["COMMIT"],
             "own_mib": self.memory.own,
             "child_mib": self.memory.largest_child,
             "floor": contender.floor,

@@ -76,7 +76,7 @@ class Source:
         place, wal = empty(self.place / "pgbackrest"), empty(self.base / "pg_wal")
         (self.place / "pgbackrest.conf").write_text(
             f"[global]\nrepo1-path={place}/repo\nlock-path={place}/lock\nlog-level-file=off\narchive-async=y\n"
-            f"spool-path={WORK}/spool-pgbackrest\nprocess-max=2\n[main]\npg1-path={self.base}\n"
+            f"spool-path={WORK}/spool-pgbackrest\nprocess-max={AHEAD}\n[main]\npg1-path={self.base}\n"
         )
         (wal / "archive_status").mkdir()
         for name in self.segments():

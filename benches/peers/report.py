@@ -38,7 +38,7 @@ HEAD_OF_SUMMARY = """\
 HEAD_OF_GROWTH = """\
 ## How cost grows
 
-Our commands alone, at four sizes of what is there, which take turns as contenders do. Cost grows as size^*e* from the
+Our commands alone, at four sizes of what is there, which take turns as contenders do, in {rounds} rounds. Cost grows as size^*e* from the
 least size to the greatest: 0 is flat, 1 is linear. What every command takes to start keeps *e* below that of still
 greater sizes; what is flat takes at the greatest size at most a quarter more than at the least. Memory is our peak at
 the least and at the greatest size, in MiB.
@@ -112,6 +112,8 @@ def table(case, results):
         text += "\n" + "; ".join(f"**{verdict(holds)}**: {wanted}" for wanted, holds in verdicts) + ".\n"
     if case.note:
         text += f"\n{case.note}\n"
+    if results[OURS]["commit"] != os.environ["COMMIT"]:
+        text += f"\nMeasured in {results[OURS]['rounds']} rounds at commit {results[OURS]['commit']}.\n"
     return f"### {case.title}\n\n{text}\n"
 
 
@@ -156,4 +158,5 @@ def page(cases, results):
     text += f"{HEAD_OF_SUMMARY}{each(summary, sum(HEADINGS.values(), []))}\n"
     for heading, subjects in HEADINGS.items():
         text += f"## {heading}\n\n{each(table, subjects)}"
-    return f"{text}{HEAD_OF_GROWTH}{each(growth, ['growth'])}"
+    grown = [figures["rounds"] for case, result in known if case.subject == "growth" for figures in result.values()]
+    return f"{text}{HEAD_OF_GROWTH.format(rounds=max(grown, default=0))}{each(growth, ['growth'])}"

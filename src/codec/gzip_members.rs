@@ -1,8 +1,8 @@
 //! gzip files of independent members that are as long as memory allows, and that tell how long they are.
 //!
 //! A member is compressed and decompressed as a whole, which is twice as fast as a stream. So that a reader finds the end
-//! of one without decoding it, its length stands in an extra field of its header (RFC 1952, 2.3.1.1), which every other
-//! reader skips. What others wrote has no such field, and is decoded as a stream.
+//! of one without decoding it, its length stands in an extra field of its header (RFC 1952, 2.3.1.1), which every
+//! other reader skips. What others wrote has no such field, and is decoded as a stream.
 
 use std::io::{self, BufRead, Chain, Cursor, Read, Write};
 
@@ -15,11 +15,13 @@ use crate::sys::fs::read_head;
 /// compressing whole buffers, cost nothing in size, and bound the memory.
 const MEMBER_BYTES: usize = 2 << 20;
 
-/// What a member begins with, up to its length: deflate, one extra field, no time, no system; the field has four bytes.
-const HEADER: [u8; 16] = *b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x08\0BM\x04\0";
+/// What a member begins with, up to its length: deflate, an extra field and a checksum of the header, no time, no
+/// system; the field has four bytes.
+const HEADER: [u8; 16] = *b"\x1f\x8b\x08\x06\0\0\0\0\0\xff\x08\0BM\x04\0";
 
 const LENGTH_BYTES: usize = 4;
-const DATA_AT: usize = HEADER.len() + LENGTH_BYTES;
+const CHECKSUM_AT: usize = HEADER.len() + LENGTH_BYTES;
+const DATA_AT: usize = CHECKSUM_AT + 2;
 
 /// The checksum of the content, and its length.
 const TRAILER_BYTES: usize = 8;
@@ -61,7 +63,9 @@ impl<W: Write> GzipMembers<W> {
         let end = DATA_AT + packed.map_err(|error| io::Error::other(format!("{error:?}")))?;
         let numbers = [libdeflater::crc32(content), content.len() as u32, (end + TRAILER_BYTES) as u32];
         let [checksum, content_length, length] = numbers.map(u32::to_le_bytes);
-        member[HEADER.len()..DATA_AT].copy_from_slice(&length);
+        member[HEADER.len()..CHECKSUM_AT].copy_from_slice(&length);
+        let header_checksum = header_checksum(&member[..CHECKSUM_AT]);
+        member[CHECKSUM_AT..DATA_AT].copy_from_slice(&header_checksum);
         member[end..end + 4].copy_from_slice(&checksum);
         member[end + 4..end + TRAILER_BYTES].copy_from_slice(&content_length);
         self.output.write_all(&member[..end + TRAILER_BYTES])?;
@@ -106,7 +110,7 @@ impl<R: BufRead> GzipContent<R> {
     }
 
     /// Decodes the next member, or finds that there is none of ours.
-    fn next(&mut self) -> io::Result<()> {
+    fn decode_next(&mut self) -> io::Result<()> {
         let (mut input, is_first) = match std::mem::replace(&mut self.rest, Rest::Nothing) {
             Rest::Whole(input) => (input, true),
             Rest::Members(input) => (input, false),
@@ -134,15 +138,19 @@ impl<R: BufRead> GzipContent<R> {
         self.member.resize(length, 0);
         input.read_exact(&mut self.member)?;
         let (data, trailer) = self.member.split_at(length - TRAILER_BYTES);
-        let [checksum, content_length] = [&trailer[..4], &trailer[4..]].map(little_endian);
         let damaged = || io::Error::new(io::ErrorKind::InvalidData, "a damaged member of a gzip file");
-        let content_length = content_length.filter(|length| *length <= MEMBER_BYTES).ok_or_else(damaged)?;
+        let content_length = length_at(&trailer[4..]).filter(|length| *length <= MEMBER_BYTES);
+        let content_length = content_length.ok_or_else(damaged)?;
         self.content.resize(content_length, 0);
         self.read = 0;
         let decoded = self.decompressor.deflate_decompress(data, &mut self.content);
         let is_sound = decoded.is_ok_and(|length| length == content_length)
-            && Some(libdeflater::crc32(&self.content) as usize) == checksum;
-        if is_sound { Ok(()) } else { Err(damaged()) }
+            && libdeflater::crc32(&self.content).to_le_bytes() == trailer[..4];
+        if !is_sound {
+            self.content.clear();
+            return Err(damaged());
+        }
+        Ok(())
     }
 }
 
@@ -157,7 +165,7 @@ impl<R: BufRead> Read for GzipContent<R> {
             match &mut self.rest {
                 Rest::Stream(stream) => return stream.read(buffer),
                 Rest::Nothing => return Ok(0),
-                Rest::Whole(_) | Rest::Members(_) => self.next()?,
+                Rest::Whole(_) | Rest::Members(_) => self.decode_next()?,
             }
         }
     }
@@ -165,14 +173,23 @@ impl<R: BufRead> Read for GzipContent<R> {
 
 /// How long the member is that begins with `head`; `None` when that is not said, or not to be believed.
 fn member_length(head: &[u8]) -> Option<usize> {
-    // Content that cannot be compressed grows by five bytes for each 65535 at most.
-    const LONGEST: usize = DATA_AT + MEMBER_BYTES + MEMBER_BYTES / 1000 + TRAILER_BYTES;
-    let length = head.strip_prefix(&HEADER).and_then(little_endian)?;
-    (DATA_AT + TRAILER_BYTES..=LONGEST).contains(&length).then_some(length)
+    // Content that cannot be compressed grows by five bytes for each 5000 at most.
+    const LONGEST: usize = DATA_AT + MEMBER_BYTES + MEMBER_BYTES / 500 + TRAILER_BYTES;
+    let (header, checksum) = head.split_at_checked(CHECKSUM_AT)?;
+    let length = header.strip_prefix(&HEADER).and_then(length_at)?;
+    let is_sound =
+        checksum == header_checksum(header) && (DATA_AT + TRAILER_BYTES..=LONGEST).contains(&length);
+    is_sound.then_some(length)
 }
 
-fn little_endian(bytes: &[u8]) -> Option<usize> {
+fn length_at(bytes: &[u8]) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
+}
+
+/// As RFC 1952 has it: half of a CRC-32.
+fn header_checksum(header: &[u8]) -> [u8; 2] {
+    let [low, high, ..] = libdeflater::crc32(header).to_le_bytes();
+    [low, high]
 }
 
 #[cfg(test)]
@@ -207,21 +224,35 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_lies_is_an_error_and_never_other_content() {
+    fn a_length_that_lies_is_not_believed() {
         let file = packed(b"content");
-        for length in [0, 1, 27, 28, file.len() as u32 - 1, file.len() as u32 + 1, 2 << 20, u32::MAX] {
-            let mut lying = [&file[..], &packed(b"more")].concat();
-            lying[HEADER.len()..DATA_AT].copy_from_slice(&length.to_le_bytes());
-            assert!(
-                content(&lying).is_ok_and(|read| read == b"contentmore") || content(&lying).is_err(),
-                "{length}"
-            );
+        let length = file.len() as u32;
+        // Two members alike would be taken for one, by checksum and size.
+        for wrong in [0, 27, length - 1, length + 1, 2 * length, 2 << 20, u32::MAX] {
+            let mut lying = file.repeat(2);
+            lying[HEADER.len()..CHECKSUM_AT].copy_from_slice(&wrong.to_le_bytes());
+            assert!(content(&lying).is_err(), "{wrong}");
+            let checksum = header_checksum(&lying[..CHECKSUM_AT]);
+            lying[CHECKSUM_AT..DATA_AT].copy_from_slice(&checksum);
+            let read = content(&lying);
+            let is_right = read.as_ref().map_or(true, |read| read == b"contentcontent");
+            assert!(is_right || wrong == 2 * length, "{wrong}");
         }
     }
 
     #[test]
+    fn of_a_damaged_member_nothing_is_read() {
+        let mut file = packed(&b"content".repeat(100));
+        let checksum = file.len() - TRAILER_BYTES;
+        file[checksum] ^= 1;
+        let (mut damaged, mut buffer) = (GzipContent::new(&file[..]), [0; 10]);
+        damaged.read(&mut buffer).unwrap_err();
+        assert!(!matches!(damaged.read(&mut buffer), Ok(1..)));
+    }
+
+    #[test]
     fn what_comes_behind_is_an_error() {
-        for behind in [&b"x"[..], b"\0\0\0\0", &packed(b"more")[..19]] {
+        for behind in [&b"x"[..], b"\0\0\0\0", &packed(b"more")[..21]] {
             assert!(content(&[&packed(b"content")[..], behind].concat()).is_err(), "{behind:?}");
         }
         assert!(content(b"").is_err());

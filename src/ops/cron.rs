@@ -71,8 +71,9 @@ fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
         start_check_of_waiting(server, &catalog, keep_descriptors)?;
         catalog
     };
-    // All by what was read of the records once: they are as many as there are backups, every minute.
-    catalog.update_old_records()?;
+    // Of records that others may have written since then, only those are read of which the copy is older.
+    server.catalog()?.update_old_records()?;
+    // By what was read of the records once: they are as many as there are backups, every minute.
     let settings = delete::Settings::of(server);
     retention::enforce(&server.context, &mut catalog, &server.archive(), settings)
 }

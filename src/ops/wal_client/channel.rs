@@ -2,13 +2,16 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Error, Remote};
 use crate::sys::{Context, Lock};
 
 /// How often one looks whether the connection is there.
 const GLANCE: Duration = Duration::from_millis(5);
+
+/// How long one waits for that, and ssh for the other side. The command makes a connection of its own then.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How many seconds it stays when nobody uses it: longer than PostgreSQL needs for what was fetched ahead.
 const STAYS: u32 = 60;
@@ -21,8 +24,8 @@ const LONGEST: usize = 107 - 17;
 
 /// A connection of ssh that many commands share, since a handshake takes longer than a file.
 ///
-/// The other side does not see it: each command has a session of its own, and a key for which it allows certain commands
-/// only remains one. Where it allows fewer sessions, ssh makes connections of their own for the others.
+/// The other side does not see it: each command has a session of its own, and a key for which it allows certain
+/// commands only remains one. Where it allows fewer sessions, ssh makes connections of their own for the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
     socket: PathBuf,
@@ -30,8 +33,8 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// The connection to `remote` that is found in `dir`, to which nobody else has access. None where ssh would not take
-    /// the path as it is.
+    /// The connection to `remote` that is found in `dir`, to which nobody else has access. None where ssh would not
+    /// take the path as it is.
     pub fn new(dir: &Path, remote: &Remote) -> Option<Self> {
         let port = remote.port.map(|port| format!(":{port}")).unwrap_or_default();
         let name = format!(".{}@{}{port}.ssh", remote.user, remote.host).replace(['/', '%', '$'], "_");
@@ -47,26 +50,31 @@ impl Channel {
         if self.is_open() {
             return Ok(());
         }
-        if let Some(lock) = self.lock() {
+        let lock = Lock::try_acquire(&self.lock);
+        // Another process may have been quicker.
+        if let Ok(Some(lock)) = lock
+            && !self.is_open()
+        {
             // Nobody listens behind what is left of one that was killed.
             context.files.remove_file_if_exists(&self.socket)?;
             if let Some(held) = lock.hand_over() {
                 context.processes.spawn_detached_holding(&remote.connection(self), held)?;
             }
         }
-        // ssh holds the lock at least until it listens or has failed.
-        while !self.is_open() && self.lock().is_none() {
+        // ssh holds the lock at least until it listens or has failed. Where there can be no lock, nobody is waited for.
+        let started = Instant::now();
+        while !self.is_open() && self.is_being_made() && started.elapsed() < PATIENCE {
             context.clock.sleep(GLANCE, &context.cancel)?;
         }
         Ok(())
     }
 
-    fn is_open(&self) -> bool {
-        UnixStream::connect(&self.socket).is_ok()
+    fn is_being_made(&self) -> bool {
+        Lock::try_acquire(&self.lock).is_ok_and(|lock| lock.is_none())
     }
 
-    fn lock(&self) -> Option<Lock> {
-        Lock::try_acquire(&self.lock).ok().flatten()
+    fn is_open(&self) -> bool {
+        UnixStream::connect(&self.socket).is_ok()
     }
 
     /// The options of an ssh that uses it if it is there.
@@ -78,6 +86,7 @@ impl Channel {
     pub(super) fn made(&self) -> Vec<OsString> {
         let options = [
             "ControlMaster=yes".to_owned(),
+            format!("ConnectTimeout={}", PATIENCE.as_secs()),
             format!("ControlPersist={STAYS}"),
             format!("ServerAliveInterval={SILENCE}"),
         ];

@@ -1,8 +1,10 @@
 use std::io::{self, BufReader, Seek};
 use std::path::Path;
 
+use super::remote::NOT_CONNECTED;
 use super::{Error, Remote, WireForm};
 use crate::codec::{Codecs, Custom, Origin, SegmentHeader};
+use crate::sys::boot::boot_id;
 use crate::sys::fs::{self, File, PathContext, read_head};
 use crate::sys::{Context, Finished};
 use crate::types::WalName;
@@ -29,8 +31,7 @@ pub struct Download<'a> {
 pub enum Place {
     /// Where PostgreSQL wants it, which syncs what it keeps.
     Destination,
-    /// Into the spool, where it must outlive a power cut whole or not at all; for another cluster, somebody may be making
-    /// a file of the same name.
+    /// Into the spool, which nothing outlives; for another cluster, somebody may be making a file of the same name.
     Spool,
 }
 
@@ -58,7 +59,8 @@ impl Download<'_> {
         let file = files.create_new(&temporary, 0o600).map_err(|error| destination(target, error))?;
         let fetched = self.fetch_to(name, file, &temporary).and_then(|fetched| {
             let Some(file) = fetched else { return Ok(Fetched::NotThere) };
-            if place == Place::Spool {
+            // Where nobody tells when the machine was started, what is in the spool is used after that as well.
+            if place == Place::Spool && boot_id().is_none() {
                 files.sync(&file, &temporary)?;
             }
             files.rename(&temporary, target)?;
@@ -87,9 +89,18 @@ impl Download<'_> {
     /// Fills an open file, `path` being its name. `None` when the other side does not have what is asked for.
     fn fetch_to(&self, name: WalName, mut file: File, path: &Path) -> Result<Option<File>, Error> {
         let Context { files, processes, cancel, .. } = self.context;
+        let get = |remote: &Remote| {
+            let command = remote.get_wal(&name.to_string(), self.form, self.partial);
+            processes.stream(&command, &mut files.writer(&file, path), cancel)
+        };
         self.remote.connect(self.context)?;
-        let command = self.remote.get_wal(&name.to_string(), self.form, self.partial);
-        let finished = processes.stream(&command, &mut files.writer(&file, path), cancel)?;
+        let mut finished = get(self.remote)?;
+        // The shared connection may have died unnoticed.
+        if let Some(alone) = self.remote.alone().filter(|_| finished.code == NOT_CONNECTED) {
+            files.set_len(&file, 0, path)?;
+            (&file).rewind().at("rewind", path)?;
+            finished = get(&alone)?;
+        }
         let finished = self.remote.reached(finished)?;
         if !finished.success() {
             return match tells_absence(&finished) {
@@ -140,7 +151,9 @@ fn destination(target: &Path, error: fs::Error) -> Error {
 /// says, the code is all there is.
 fn tells_absence(finished: &Finished) -> bool {
     let stderr = finished.stderr_text();
-    finished.code == 1 && (stderr.is_empty() || stderr.contains("' not found in server '"))
+    // What ssh says when it cannot share a connection is not the other side's.
+    let is_silent = stderr.lines().all(|line| line.starts_with("mux_client_"));
+    finished.code == 1 && (is_silent || stderr.contains("' not found in server '"))
 }
 
 /// Fails when a segment is not as long as its first page says.

@@ -2,7 +2,7 @@ use super::{Channel, Error};
 use crate::sys::{Command, Context, Finished};
 
 /// The exit code by which ssh tells that it did not get through to the command.
-const NOT_CONNECTED: i32 = 255;
+pub(super) const NOT_CONNECTED: i32 = 255;
 
 /// The Barman on the other side of ssh.
 #[derive(Debug, Clone)]
@@ -53,6 +53,11 @@ impl Remote {
         self.channel.as_ref().map_or(Ok(()), |channel| channel.open(self, context))
     }
 
+    /// The same without the connection that its commands share, if they do.
+    pub fn alone(&self) -> Option<Self> {
+        self.channel.is_some().then(|| Self { channel: None, ..self.clone() })
+    }
+
     /// The command that takes WAL in.
     pub fn put_wal(&self, test: bool) -> Command {
         let config = self.config.as_deref().map(|path| format!("--config={}", quoted(path)));
@@ -90,9 +95,10 @@ impl Remote {
         self.quiet_ssh().args(shared).arg("-T").arg(self.destination()).arg("barman")
     }
 
-    /// ssh that makes the connection which the others share.
+    /// ssh that makes the connection which the others share. It stays longer than PostgreSQL may, in whose data
+    /// directory we are.
     pub(super) fn connection(&self, channel: &Channel) -> Command {
-        self.quiet_ssh().args(channel.made()).arg("-N").arg(self.destination())
+        self.quiet_ssh().args(channel.made()).arg("-N").arg(self.destination()).in_dir("/")
     }
 
     fn quiet_ssh(&self) -> Command {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::download::ensure_whole;
 use super::{Channel, Error, Remote};
 use crate::codec::SegmentHeader;
+use crate::sys::boot::boot_id;
 use crate::sys::fs::{self, File, PathContext, read_head};
 use crate::sys::{Context, Lock, user};
 use crate::types::WalName;
@@ -16,14 +17,23 @@ const GLANCE: Duration = Duration::from_millis(10);
 /// How long one waits for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long one waits for PostgreSQL to take what is there.
+const IDLE: Duration = Duration::from_secs(2);
+
 /// The directory where files lie that were fetched ahead.
 ///
 /// Clusters of one host may share it, and so a file is only taken that the cluster itself has written: its data
 /// directory, in which PostgreSQL runs us, tells. Nobody but our own user may put files there.
+///
+/// The disk is not waited for, since most files are gone before it has them. Instead, what was there before the machine
+/// started is never used: a power cut may have taken parts of it.
 pub struct Spool<'a> {
     context: &'a Context,
     dir: PathBuf,
+    /// Held while files are fetched ahead.
     lock: PathBuf,
+    /// Has the name that PostgreSQL asks for and did not find.
+    asked: PathBuf,
     /// Of the cluster that asks, if it is one.
     data_dir: PathBuf,
 }
@@ -45,12 +55,38 @@ impl<'a> Spool<'a> {
             return Err(other).at("trust", dir);
         }
         let name = format!("{}@{}", remote.server, remote.host).replace('/', "_");
-        Ok(Self {
+        let spool = Self {
             context,
             dir: dir.to_owned(),
             lock: dir.join(format!(".{name}.lock")),
+            asked: dir.join(format!(".{name}.asked")),
             data_dir: PathBuf::from("."),
-        })
+        };
+        spool.forget_before_boot()?;
+        Ok(spool)
+    }
+
+    /// Removes the files, unless they have come since the machine was started. Should another process do so at the same
+    /// time and remove what has come since, that is fetched again.
+    fn forget_before_boot(&self) -> Result<(), fs::Error> {
+        let (files, marker) = (&self.context.files, self.dir.join(".boot"));
+        let boot = boot_id().unwrap_or_default();
+        if files.read(&marker).is_ok_and(|of| of == boot.as_bytes()) {
+            return Ok(());
+        }
+        for name in self.names()? {
+            files.remove_file_if_exists(&self.path_of(name))?;
+        }
+        files.replace_durably(&marker, boot.as_bytes())
+    }
+
+    /// The WAL files that are there.
+    fn names(&self) -> Result<Vec<WalName>, fs::Error> {
+        let mut names = Vec::new();
+        self.context.files.visit(&self.dir, |entry, _| {
+            names.extend(entry.to_str().and_then(|entry| entry.parse::<WalName>().ok()));
+        })?;
+        Ok(names)
     }
 
     /// The connection that all who fetch into the directory share, where there can be one.
@@ -70,23 +106,15 @@ impl<'a> Spool<'a> {
 
     /// How many files are there that come after `name`.
     pub fn ahead_of(&self, name: WalName) -> usize {
-        let mut ahead = 0;
-        let counted = self.context.files.visit(&self.dir, |entry, _| {
-            let other = entry.to_str().and_then(|entry| entry.parse::<WalName>().ok());
-            ahead += usize::from(other.is_some_and(|other| other > name));
-        });
-        counted.map_or(0, |()| ahead)
+        let names = self.names().unwrap_or_default();
+        names.into_iter().filter(|other| *other > name).count()
     }
 
     /// Removes the files of this cluster that come before `name` on its timeline: PostgreSQL is past them. It asks for
     /// some of them twice, and the second time they come from the other side.
     pub fn forget_before(&self, name: WalName) -> Result<(), Error> {
-        let mut passed = Vec::new();
-        self.context.files.visit(&self.dir, |entry, _| {
-            let other = entry.to_str().and_then(|entry| entry.parse::<WalName>().ok());
-            passed.extend(other.filter(|other| *other < name && other.timeline() == name.timeline()));
-        })?;
-        for other in passed {
+        let is_passed = |other: &WalName| *other < name && other.timeline() == name.timeline();
+        for other in self.names()?.into_iter().filter(is_passed) {
             let path = self.path_of(other);
             if let Ok(mut file) = self.context.files.open(&path)
                 && self.is_of_this_cluster(&mut file, &path)?
@@ -105,6 +133,20 @@ impl<'a> Spool<'a> {
     /// Waits while another process fetches ahead and has not brought `name` yet. Gives the right to fetch ahead when
     /// it is free now.
     pub fn wait_for(&self, name: WalName) -> Result<Option<Lock>, Error> {
+        let lock = self.lock();
+        if lock.is_some() {
+            return Ok(lock);
+        }
+        // Where the name cannot be left, the wait is longer.
+        let files = &self.context.files;
+        let left = files.create(&self.asked);
+        let _ = left.and_then(|file| files.write_all(&file, name.to_string().as_bytes(), &self.asked));
+        let waited = self.wait_for_another(name);
+        let _ = files.remove_file_if_exists(&self.asked);
+        waited
+    }
+
+    fn wait_for_another(&self, name: WalName) -> Result<Option<Lock>, Error> {
         let started = Instant::now();
         loop {
             let lock = self.lock();
@@ -113,6 +155,38 @@ impl<'a> Spool<'a> {
             }
             self.context.clock.sleep(GLANCE, &self.context.cancel)?;
         }
+    }
+
+    /// Waits until at most half of what may lie here does, and gives how many files there is room for; `lying` are
+    /// those that were fetched and may not have been taken. `None` when PostgreSQL takes none any more, or asks for one
+    /// that is not among those `listed`.
+    pub fn wait_for_room(
+        &self,
+        most: usize,
+        lying: &mut Vec<WalName>,
+        listed: &[WalName],
+    ) -> Result<Option<usize>, Error> {
+        let mut taken = Instant::now();
+        loop {
+            let before = lying.len();
+            lying.retain(|name| self.has(*name));
+            if lying.len() <= most / 2 {
+                return Ok(Some(most - lying.len()));
+            }
+            if lying.len() < before {
+                taken = Instant::now();
+            }
+            if taken.elapsed() > IDLE || self.asked().is_some_and(|name| !listed.contains(&name)) {
+                return Ok(None);
+            }
+            self.context.clock.sleep(GLANCE, &self.context.cancel)?;
+        }
+    }
+
+    /// The name that PostgreSQL asks for and did not find.
+    fn asked(&self) -> Option<WalName> {
+        let text = self.context.files.read(&self.asked).ok()?;
+        String::from_utf8(text).ok()?.parse().ok()
     }
 
     /// Moves a file to `target` when it is there, whole and of this cluster; tells whether.
@@ -221,5 +295,42 @@ mod tests {
         spool.forget_before(names[1]).unwrap();
         assert_eq!(names.map(|name| spool.has(name)), [false, true, true, true]);
         assert_eq!(spool.ahead_of(names[1]), 2);
+    }
+
+    #[test]
+    fn what_was_there_before_the_machine_started_is_never_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let context = Context::new(Arc::new(Silent), Cancel::default());
+        let name: WalName = NAME.parse().unwrap();
+        let open = || Spool::open(&context, dir.path(), &remote()).unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        for marker in [None, Some("another start")] {
+            marker.iter().for_each(|text| fs::write(dir.path().join(".boot"), text).unwrap());
+            fs::write(dir.path().join(NAME), segment(42)).unwrap();
+            assert!(!open().has(name), "{marker:?}");
+        }
+        fs::write(dir.path().join(NAME), segment(42)).unwrap();
+        assert!(open().has(name));
+    }
+
+    #[test]
+    fn more_is_fetched_when_half_is_taken_and_nothing_for_who_asks_for_something_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let context = Context::new(Arc::new(Silent), Cancel::default());
+        let spool = Spool::open(&context, &dir.path().join("spool"), &remote()).unwrap();
+        let listed: Vec<WalName> =
+            (0..9).map(|number| format!("00000001{number:016X}").parse().unwrap()).collect();
+        let mut lying = listed[..4].to_vec();
+        for name in &lying {
+            fs::write(spool.path_of(*name), segment(42)).unwrap();
+        }
+        let mut room = || spool.wait_for_room(4, &mut lying, &listed).unwrap();
+        fs::write(&spool.asked, NAME).unwrap();
+        assert_eq!(room(), None);
+        fs::write(&spool.asked, listed[5].to_string()).unwrap();
+        fs::remove_file(spool.path_of(listed[0])).unwrap();
+        fs::remove_file(spool.path_of(listed[1])).unwrap();
+        assert_eq!(room(), Some(2));
+        assert_eq!(lying, listed[2..4]);
     }
 }

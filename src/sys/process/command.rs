@@ -13,12 +13,14 @@ pub struct Command {
     pub args: Vec<OsString>,
     /// Variables set for it, beside our own environment.
     pub envs: Vec<(OsString, OsString)>,
+    /// Where it runs, if not where we do.
+    pub dir: Option<PathBuf>,
 }
 
 impl Command {
     /// A program without arguments.
     pub fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), args: Vec::new(), envs: Vec::new() }
+        Self { program: program.into(), args: Vec::new(), envs: Vec::new(), dir: None }
     }
 
     /// Adds an argument.
@@ -42,6 +44,12 @@ impl Command {
         self
     }
 
+    /// Has it run in a directory.
+    #[must_use]
+    pub fn in_dir(self, dir: impl Into<PathBuf>) -> Self {
+        Self { dir: Some(dir.into()), ..self }
+    }
+
     /// Puts the directories of `prefix` (colon-separated) before our `PATH`, as `path_prefix` asks.
     #[must_use]
     pub fn path_prefix(self, prefix: Option<&str>) -> Self {
@@ -63,6 +71,9 @@ impl Command {
     pub(super) fn to_std(&self) -> process::Command {
         let mut command = process::Command::new(&self.program);
         command.args(&self.args).envs(self.envs.iter().map(|(name, value)| (name, value)));
+        if let Some(dir) = &self.dir {
+            command.current_dir(dir);
+        }
         command
     }
 }

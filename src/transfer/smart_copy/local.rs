@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Error;
 use super::file_list::{FileList, ROOT};
 use super::runner::Runner;
-use crate::sys::fs::{Metadata, PathContext, parent};
+use crate::sys::fs::{self, Metadata, PathContext, parent};
 
 /// So much is copied between two looks whether to stop. What file systems share is whole blocks, of any size that
 /// divides this.
@@ -74,7 +75,12 @@ impl<F: FnMut(u64)> Copying<'_, F> {
         let (from, to) = (files.open(source)?, files.create_new(target, 0o600)?);
         loop {
             self.runner.stop.check()?;
-            match files.copy_chunk(&from, &to, CHUNK_BYTES, target)? {
+            // The kernel does not tell which of the two it was.
+            let copied = files.copy_chunk(&from, &to, CHUNK_BYTES, target).map_err(|error| {
+                let text = format!("while '{}' was copied: {}", source.display(), error.source);
+                fs::Error { source: io::Error::new(error.source.kind(), text), ..error }
+            });
+            match copied? {
                 0 => break,
                 count => self.done.bytes += count,
             }

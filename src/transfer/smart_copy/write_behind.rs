@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -12,8 +13,8 @@ use crate::transfer::Endpoint;
 /// Between two requests to the disk.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Has the disks of this host write what `copy` brings while it goes on. The kernel alone would keep gigabytes in memory,
-/// and who waits in the end for all to be on disk would wait for all of it.
+/// Has the disks of this host write what `copy` brings while it goes on. The kernel alone would keep gigabytes in
+/// memory, and who waits in the end for all to be on disk would wait for all of it.
 ///
 /// A disk that fails is told here and only here: the next request would not hear of it.
 pub(super) fn writing_behind<T>(
@@ -26,11 +27,24 @@ pub(super) fn writing_behind<T>(
     let over = Cancel::default();
     thread::scope(|scope| {
         let writing = scope.spawn(|| write_until(&over, runner).inspect_err(|_| runner.stop.cancel()));
-        let copied = copy();
-        over.cancel();
-        writing.join().unwrap_or(Ok(()))?;
+        let copied = {
+            // Also when the copy panics: the scope waits for the thread.
+            let _over = OnDrop(&over);
+            copy()
+        };
+        // A panic over there goes on here.
+        writing.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         copied
     })
+}
+
+/// Cancels when it goes.
+struct OnDrop<'a>(&'a Cancel);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
 }
 
 fn write_until(over: &Cancel, runner: &Runner) -> Result<(), Error> {
@@ -56,6 +70,7 @@ fn one_of_each_disk<'a>(runner: &Runner<'a>) -> Result<impl Iterator<Item = &'a 
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
 
     use super::*;
@@ -82,5 +97,14 @@ mod tests {
         let runner = Runner::new(&copy, &context, Cancel::default());
         let outcome = writing_behind(&runner, || Ok(runner.stop.sleep(Duration::from_secs(60))?));
         assert!(matches!(outcome, Err(Error::Files(error)) if error.action == "sync"));
+    }
+
+    #[test]
+    fn a_copy_that_panics_is_not_waited_for() {
+        let context = Context::new(Arc::new(Silent), Cancel::default());
+        let copy = SmartCopy::new(Endpoint::Local, Endpoint::Local);
+        let runner = Runner::new(&copy, &context, Cancel::default());
+        let run = || writing_behind(&runner, || -> Result<(), Error> { panic!("in the copy") });
+        assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
     }
 }
