@@ -1,13 +1,16 @@
 //! gzip files of independent members that are as long as memory allows, and that tell how long they are.
 //!
-//! A member is compressed and decompressed as a whole, which is twice as fast as a stream. So that a reader finds the end
-//! of one without decoding it, its length stands in an extra field of its header (RFC 1952, 2.3.1.1), which every
-//! other reader skips. What others wrote has no such field, and is decoded as a stream.
+//! A member is compressed and decompressed as a whole, which is twice as fast as a stream. So that a reader finds the
+//! end of one without decoding it, its length stands in an extra field of its header (RFC 1952, 2.3.1.1), which every
+//! other reader skips. What others wrote has no such field: a file of one member is decoded as a whole if it is no
+//! larger than a segment mostly is, anything else as a stream.
 
 use std::io::{self, BufRead, Chain, Cursor, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
+use memchr::memmem;
 
 use crate::sys::fs::read_head;
 
@@ -25,6 +28,9 @@ const DATA_AT: usize = CHECKSUM_AT + 2;
 
 /// The checksum of the content, and its length.
 const TRAILER_BYTES: usize = 8;
+
+/// What a file of others, and its content, may have at most to be decoded as a whole.
+const WHOLE_BYTES: usize = 16 << 20;
 
 /// A gzip file that is written member by member.
 pub(super) struct GzipMembers<W> {
@@ -92,6 +98,7 @@ pub(super) struct GzipContent<R> {
     /// Its content, of which so much has been read.
     content: Vec<u8>,
     read: usize,
+    room: Option<Room>,
 }
 
 enum Rest<R> {
@@ -105,8 +112,14 @@ enum Rest<R> {
 
 impl<R: BufRead> GzipContent<R> {
     pub fn new(input: R) -> Self {
-        let (member, content) = (Vec::new(), Vec::new());
-        Self { rest: Rest::Whole(input), decompressor: Decompressor::new(), member, content, read: 0 }
+        Self {
+            rest: Rest::Whole(input),
+            decompressor: Decompressor::new(),
+            member: Vec::new(),
+            content: Vec::new(),
+            read: 0,
+            room: None,
+        }
     }
 
     /// Decodes the next member, or finds that there is none of ours.
@@ -128,9 +141,26 @@ impl<R: BufRead> GzipContent<R> {
                 self.decode(&mut input, length - DATA_AT)?;
                 Rest::Members(input)
             }
-            None => Rest::Stream(Box::new(MultiGzDecoder::new(Cursor::new(head).chain(input)))),
+            None if is_first => self.decode_whole(head, input)?,
+            None => stream(head, input),
         };
         Ok(())
+    }
+
+    /// Decodes a file that begins with `head` if it has one member only and there is room for it; gives what is left.
+    fn decode_whole(&mut self, head: Vec<u8>, mut input: R) -> io::Result<Rest<R>> {
+        let Some(room) = Room::take() else { return Ok(stream(head, input)) };
+        let mut packed = head;
+        input.by_ref().take(WHOLE_BYTES as u64).read_to_end(&mut packed)?;
+        self.room = Some(room);
+        let Some((length, checksum)) = only_trailer(&packed) else { return Ok(stream(packed, input)) };
+        self.content.resize(length, 0);
+        let decoded = self.decompressor.gzip_decompress(&packed, &mut self.content);
+        if decoded == Ok(length) && libdeflater::crc32(&self.content).to_le_bytes() == checksum {
+            return Ok(Rest::Nothing);
+        }
+        self.content.clear();
+        Ok(stream(packed, input))
     }
 
     /// Decodes a member of which so many bytes come behind its header.
@@ -168,6 +198,38 @@ impl<R: BufRead> Read for GzipContent<R> {
                 Rest::Whole(_) | Rest::Members(_) => self.decode_next()?,
             }
         }
+    }
+}
+
+fn stream<R: BufRead>(head: Vec<u8>, rest: R) -> Rest<R> {
+    Rest::Stream(Box::new(MultiGzDecoder::new(Cursor::new(head).chain(rest))))
+}
+
+/// Length and checksum of the content, of a file that ends as no member before its end does: content that has them is
+/// not followed by another member. `None` of another file, and of one that is too large.
+fn only_trailer(packed: &[u8]) -> Option<(usize, [u8; 4])> {
+    let (_, trailer) = packed.split_last_chunk::<TRAILER_BYTES>()?;
+    let [checksum @ .., _, _, _, _] = *trailer;
+    let length = length_at(&trailer[4..])?;
+    let is_small = packed.len() < WHOLE_BYTES && length <= WHOLE_BYTES;
+    let is_only = || memmem::find(&packed[..packed.len() - 1], trailer).is_none();
+    (is_small && is_only()).then_some((length, checksum))
+}
+
+/// The right to have a whole file in memory, packed and decoded: much, and so only one decoder of the process has it.
+struct Room;
+
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+impl Room {
+    fn take() -> Option<Self> {
+        (!IS_TAKEN.swap(true, Ordering::Acquire)).then_some(Self)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        IS_TAKEN.store(false, Ordering::Release);
     }
 }
 
@@ -217,9 +279,7 @@ mod tests {
 
     #[test]
     fn members_of_ours_and_of_others_are_one_content() {
-        let mut other = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        other.write_all(b" other ").unwrap();
-        let file = [packed(b"ours"), other.finish().unwrap(), packed(b"ours")].concat();
+        let file = [packed(b"ours"), packed_by_others(b" other "), packed(b"ours")].concat();
         assert_eq!(content(&file).unwrap(), b"ours other ours");
     }
 
@@ -248,6 +308,41 @@ mod tests {
         let (mut damaged, mut buffer) = (GzipContent::new(&file[..]), [0; 10]);
         damaged.read(&mut buffer).unwrap_err();
         assert!(!matches!(damaged.read(&mut buffer), Ok(1..)));
+    }
+
+    fn packed_by_others(content: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn what_others_wrote_is_read_whatever_members_it_has() {
+        let [one, two] = [packed_by_others(b"content"), packed_by_others(b"CONTENT")];
+        let lie = [&one[..one.len() - 1], b"\x01"].concat();
+        for (file, expected) in [
+            (one.clone(), Some("content")),
+            (one.repeat(2), Some("contentcontent")),
+            ([&one[..], &two].concat(), Some("contentCONTENT")),
+            (packed_by_others(b""), Some("")),
+            ([&one[..], &packed(b" and ours")].concat(), Some("content and ours")),
+            (lie, None),
+            (one[..one.len() - 1].to_vec(), None),
+            ([&one[..], &one[one.len() - TRAILER_BYTES..]].concat(), None),
+        ] {
+            let read = content(&file).ok().map(|read| String::from_utf8(read).unwrap());
+            assert_eq!(read.as_deref(), expected, "{file:?}");
+        }
+    }
+
+    #[test]
+    fn files_that_are_too_large_or_read_at_the_same_time_are_read_as_streams() {
+        let large = packed_by_others(&vec![7; WHOLE_BYTES + 1]);
+        let (mut first, mut second) = (GzipContent::new(&large[..]), GzipContent::new(&large[..]));
+        let (mut a, mut b) = ([0; 9], Vec::new());
+        first.read_exact(&mut a).unwrap();
+        second.read_to_end(&mut b).unwrap();
+        assert!(a == [7; 9] && b == vec![7; WHOLE_BYTES + 1]);
     }
 
     #[test]

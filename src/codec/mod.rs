@@ -7,7 +7,7 @@
 //! What tar archives hold is given member by member, under names that are safe to unpack.
 //!
 //! Everything streams: memory stays the same for a segment of 1 MiB and of 1 GiB, and an encoder takes less than
-//! 11 MiB at any level of any format.
+//! 11 MiB at any level of any format. One gzip file at a time may be in memory as a whole, with 32 MiB at most.
 
 mod codecs;
 mod compression;

@@ -4,6 +4,7 @@
 mod archive;
 mod channel;
 mod download;
+mod prefetch;
 mod remote;
 mod restore;
 mod spool;
@@ -11,8 +12,9 @@ mod spool;
 pub use archive::{Shipment, ship};
 pub use channel::Channel;
 pub use download::{Download, Fetched};
+pub use prefetch::prefetch;
 pub use remote::{Remote, WireForm};
-pub use restore::{Restore, prefetch, restore};
+pub use restore::{Restore, restore};
 pub use spool::Spool;
 
 use std::io;

@@ -12,13 +12,10 @@ use crate::types::WalName;
 use crate::wal::temporary_of;
 
 /// How often somebody looks whether the file has come that another process fetches.
-const GLANCE: Duration = Duration::from_millis(10);
+const GLANCE: Duration = Duration::from_millis(3);
 
 /// How long one waits for it.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How long one waits for PostgreSQL to take what is there.
-const IDLE: Duration = Duration::from_secs(2);
 
 /// The directory where files lie that were fetched ahead.
 ///
@@ -157,34 +154,8 @@ impl<'a> Spool<'a> {
         }
     }
 
-    /// Waits until at most half of what may lie here does, and gives how many files there is room for; `lying` are
-    /// those that were fetched and may not have been taken. `None` when PostgreSQL takes none any more, or asks for one
-    /// that is not among those `listed`.
-    pub fn wait_for_room(
-        &self,
-        most: usize,
-        lying: &mut Vec<WalName>,
-        listed: &[WalName],
-    ) -> Result<Option<usize>, Error> {
-        let mut taken = Instant::now();
-        loop {
-            let before = lying.len();
-            lying.retain(|name| self.has(*name));
-            if lying.len() <= most / 2 {
-                return Ok(Some(most - lying.len()));
-            }
-            if lying.len() < before {
-                taken = Instant::now();
-            }
-            if taken.elapsed() > IDLE || self.asked().is_some_and(|name| !listed.contains(&name)) {
-                return Ok(None);
-            }
-            self.context.clock.sleep(GLANCE, &self.context.cancel)?;
-        }
-    }
-
     /// The name that PostgreSQL asks for and did not find.
-    fn asked(&self) -> Option<WalName> {
+    pub fn asked(&self) -> Option<WalName> {
         let text = self.context.files.read(&self.asked).ok()?;
         String::from_utf8(text).ok()?.parse().ok()
     }
@@ -311,26 +282,5 @@ mod tests {
         }
         fs::write(dir.path().join(NAME), segment(42)).unwrap();
         assert!(open().has(name));
-    }
-
-    #[test]
-    fn more_is_fetched_when_half_is_taken_and_nothing_for_who_asks_for_something_else() {
-        let dir = tempfile::tempdir().unwrap();
-        let context = Context::new(Arc::new(Silent), Cancel::default());
-        let spool = Spool::open(&context, &dir.path().join("spool"), &remote()).unwrap();
-        let listed: Vec<WalName> =
-            (0..9).map(|number| format!("00000001{number:016X}").parse().unwrap()).collect();
-        let mut lying = listed[..4].to_vec();
-        for name in &lying {
-            fs::write(spool.path_of(*name), segment(42)).unwrap();
-        }
-        let mut room = || spool.wait_for_room(4, &mut lying, &listed).unwrap();
-        fs::write(&spool.asked, NAME).unwrap();
-        assert_eq!(room(), None);
-        fs::write(&spool.asked, listed[5].to_string()).unwrap();
-        fs::remove_file(spool.path_of(listed[0])).unwrap();
-        fs::remove_file(spool.path_of(listed[1])).unwrap();
-        assert_eq!(room(), Some(2));
-        assert_eq!(lying, listed[2..4]);
     }
 }
