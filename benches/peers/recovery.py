@@ -45,7 +45,7 @@ class Source:
         for path in shared.iterdir():
             if path.name < first:
                 path.unlink()
-        wanted = cluster.write_wal(SEGMENTS)
+        wanted = cluster.write_wal(SEGMENTS, only_full=False)
         self.wal.mkdir()
         for path in wanted:
             path.rename(self.wal / path.name)

@@ -132,16 +132,25 @@ class Cluster:
         self.incoming.unlink(missing_ok=True)
         self.incoming.symlink_to(home.server() / "incoming")
 
-    def write_wal(self, segments):
-        """So many segments of pgbench, with full page images, in `$WORK/wal`; what is there already counts."""
+    def write_wal(self, segments, only_full=True):
+        """So many segments of pgbench, with full page images, in `$WORK/wal`; what is there already counts, but for what
+        the backups of other cases have closed early."""
         place = self.wal
         place.mkdir(exist_ok=True)
         def there():
-            return sorted(path for path in place.iterdir() if len(path.name) == 24)
+            found = sorted(path for path in place.iterdir() if len(path.name) == 24)
+            return [path for path in found if is_full(path) or not only_full]
         while len(there()) < segments:
             self.sql("CHECKPOINT")
             run(PG / "pgbench", "-p", self.port, "-n", "-c", 2, "-t", 4000, "postgres")
         return there()[:segments]
+
+
+def is_full(segment):
+    """Whether there is something on its last page."""
+    with open(segment, "rb") as content:
+        content.seek(-8192, os.SEEK_END)
+        return any(content.read())
 
 
 def write_configuration(path, home, servers):

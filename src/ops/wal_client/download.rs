@@ -1,4 +1,4 @@
-use std::io::{self, BufReader, Seek};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
 use super::remote::NOT_CONNECTED;
@@ -55,9 +55,12 @@ impl Download<'_> {
             Place::Destination => temporary_of(target),
             Place::Spool => fs::temporary_beside(target),
         };
-        files.remove_file_if_exists(&temporary).map_err(|error| destination(target, error))?;
-        let file = files.create_new(&temporary, 0o600).map_err(|error| destination(target, error))?;
-        let fetched = self.fetch_to(name, file, &temporary).and_then(|fetched| {
+        let make = || {
+            let made =
+                files.remove_file_if_exists(&temporary).and_then(|_| files.create_new(&temporary, 0o600));
+            made.map_err(|error| destination(target, error))
+        };
+        let fetched = self.fetch_to(name, make, &temporary).and_then(|fetched| {
             let Some(file) = fetched else { return Ok(Fetched::NotThere) };
             // Where nobody tells when the machine was started, what is in the spool is used after that as well.
             if place == Place::Spool && boot_id().is_none() {
@@ -79,15 +82,23 @@ impl Download<'_> {
             return Err(Error::Directory { argument: "WAL_DEST", path: target.to_owned() });
         }
         let out = files.open_writable(target).map_err(|error| destination(target, error))?;
-        let (scratch, place) = files.scratch()?;
-        let Some(mut file) = self.fetch_to(name, scratch, &place)? else { return Ok(Fetched::NotThere) };
+        let (_, place) = files.scratch()?;
+        let make = || Ok(files.scratch()?.0);
+        let Some(mut file) = self.fetch_to(name, make, &place)? else { return Ok(Fetched::NotThere) };
         file.rewind().at("rewind", &place)?;
         io::copy(&mut file, &mut files.writer(&out, target)).at("write", target)?;
         Ok(Fetched::Delivered)
     }
 
-    /// Fills an open file, `path` being its name. `None` when the other side does not have what is asked for.
-    fn fetch_to(&self, name: WalName, mut file: File, path: &Path) -> Result<Option<File>, Error> {
+    /// Fetches into a file that `make` opens, `path` being its name. `None` when the other side does not have what is
+    /// asked for.
+    fn fetch_to(
+        &self,
+        name: WalName,
+        make: impl Fn() -> Result<File, Error>,
+        path: &Path,
+    ) -> Result<Option<File>, Error> {
+        let mut file = make()?;
         let Context { files, processes, cancel, .. } = self.context;
         let get = |remote: &Remote| {
             let command = remote.get_wal(&name.to_string(), self.form, self.partial);
@@ -113,31 +124,35 @@ impl Download<'_> {
             };
         }
         file.rewind().at("rewind", path)?;
-        self.decompress(name, &mut file, path)?;
+        if let Some(content) = self.content(name, &mut file, path)? {
+            // Another file: one that is cut to nothing and filled again is written to disk at once by ext4.
+            let plain = make()?;
+            let mut content = BufReader::with_capacity(BUFFER_BYTES, content);
+            io::copy(&mut content, &mut files.writer(&plain, path))
+                .map_err(|error| Error::Damaged { name: name.to_string(), source: error.into() })?;
+            file = plain;
+            file.rewind().at("rewind", path)?;
+        }
         ensure_whole(name, &mut file, path)?;
         Ok(Some(file))
     }
 
-    /// Replaces what came compressed by what it holds; the position is at the beginning before and after.
-    fn decompress(&self, name: WalName, file: &mut File, path: &Path) -> Result<(), Error> {
+    /// What a file holds that came compressed.
+    fn content(
+        &self,
+        name: WalName,
+        file: &mut File,
+        path: &Path,
+    ) -> Result<Option<Box<dyn Read + Send>>, Error> {
         let codecs = Codecs::new(self.context, Custom::default());
         let head = read_head(&mut *file, codecs.detector().wanted_bytes()).at("read", path)?;
         file.rewind().at("rewind", path)?;
         if codecs.detector().detect(&head).is_none() {
-            return Ok(());
+            return Ok(None);
         }
-        let damaged = |source| Error::Damaged { name: name.to_string(), source };
-        let (mut packed, place) = self.context.files.scratch()?;
-        io::copy(file, &mut self.context.files.writer(&packed, &place)).at("write", &place)?;
-        packed.rewind().at("rewind", &place)?;
-        file.rewind().at("rewind", path)?;
-        self.context.files.set_len(file, 0, path)?;
-        let content = codecs.decode(packed, Origin::Incoming).map_err(damaged)?;
-        let mut content = BufReader::with_capacity(BUFFER_BYTES, content);
-        io::copy(&mut content, &mut self.context.files.writer(file, path))
-            .map_err(|error| damaged(error.into()))?;
-        file.rewind().at("rewind", path)?;
-        Ok(())
+        let packed = file.try_clone().at("read", path)?;
+        let content = codecs.decode(packed, Origin::Incoming);
+        content.map(Some).map_err(|source| Error::Damaged { name: name.to_string(), source })
     }
 }
 
