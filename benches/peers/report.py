@@ -159,4 +159,6 @@ def page(cases, results):
     for heading, subjects in HEADINGS.items():
         text += f"## {heading}\n\n{each(table, subjects)}"
     grown = [figures["rounds"] for case, result in known if case.subject == "growth" for figures in result.values()]
-    return f"{text}{HEAD_OF_GROWTH.format(rounds=max(grown, default=0))}{each(growth, ['growth'])}"
+    if grown:
+        text += f"{HEAD_OF_GROWTH.format(rounds=max(grown))}{each(growth, ['growth'])}"
+    return f"{text.rstrip()}\n"
