@@ -1,7 +1,6 @@
 use std::io::{self, BufReader, Read, Seek};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::remote::NOT_CONNECTED;
 use super::{Error, Remote, WireForm};
 use crate::codec::{Codecs, Custom, Origin, SegmentHeader};
 use crate::sys::boot::boot_id;
@@ -58,10 +57,11 @@ impl Download<'_> {
         let make = || {
             let made =
                 files.remove_file_if_exists(&temporary).and_then(|_| files.create_new(&temporary, 0o600));
-            made.map_err(|error| destination(target, error))
+            let file = made.map_err(|error| destination(target, error))?;
+            Ok((file, temporary.clone()))
         };
-        let fetched = self.fetch_to(name, make, &temporary).and_then(|fetched| {
-            let Some(file) = fetched else { return Ok(Fetched::NotThere) };
+        let fetched = self.fetch_to(name, make).and_then(|fetched| {
+            let Some((file, _)) = fetched else { return Ok(Fetched::NotThere) };
             // Where nobody tells when the machine was started, what is in the spool is used after that as well.
             if place == Place::Spool && boot_id().is_none() {
                 files.sync(&file, &temporary)?;
@@ -82,37 +82,28 @@ impl Download<'_> {
             return Err(Error::Directory { argument: "WAL_DEST", path: target.to_owned() });
         }
         let out = files.open_writable(target).map_err(|error| destination(target, error))?;
-        let (_, place) = files.scratch()?;
-        let make = || Ok(files.scratch()?.0);
-        let Some(mut file) = self.fetch_to(name, make, &place)? else { return Ok(Fetched::NotThere) };
+        let Some((mut file, place)) = self.fetch_to(name, || Ok(files.scratch()?))? else {
+            return Ok(Fetched::NotThere);
+        };
         file.rewind().at("rewind", &place)?;
         io::copy(&mut file, &mut files.writer(&out, target)).at("write", target)?;
         Ok(Fetched::Delivered)
     }
 
-    /// Fetches into a file that `make` opens, `path` being its name. `None` when the other side does not have what is
+    /// Fetches into an empty file that `make` opens, with its name. `None` when the other side does not have what is
     /// asked for.
     fn fetch_to(
         &self,
         name: WalName,
-        make: impl Fn() -> Result<File, Error>,
-        path: &Path,
-    ) -> Result<Option<File>, Error> {
-        let mut file = make()?;
+        make: impl Fn() -> Result<(File, PathBuf), Error>,
+    ) -> Result<Option<(File, PathBuf)>, Error> {
         let Context { files, processes, cancel, .. } = self.context;
-        let get = |remote: &Remote| {
+        let (finished, (mut file, mut path)) = self.remote.ask_by(self.context, |remote| {
+            let (file, path) = make()?;
             let command = remote.get_wal(&name.to_string(), self.form, self.partial);
-            processes.stream(&command, &mut files.writer(&file, path), cancel)
-        };
-        self.remote.connect(self.context)?;
-        let mut finished = get(self.remote)?;
-        // The shared connection may have died unnoticed.
-        if let Some(alone) = self.remote.alone().filter(|_| finished.code == NOT_CONNECTED) {
-            files.set_len(&file, 0, path)?;
-            (&file).rewind().at("rewind", path)?;
-            finished = get(&alone)?;
-        }
-        let finished = self.remote.reached(finished)?;
+            let finished = processes.stream(&command, &mut files.writer(&file, &path), cancel)?;
+            Ok((finished, (file, path)))
+        })?;
         if !finished.success() {
             return match tells_absence(&finished) {
                 true => Ok(None),
@@ -123,18 +114,17 @@ impl Download<'_> {
                 }),
             };
         }
-        file.rewind().at("rewind", path)?;
-        if let Some(content) = self.content(name, &mut file, path)? {
+        file.rewind().at("rewind", &path)?;
+        if let Some(content) = self.content(name, &mut file, &path)? {
             // Another file: one that is cut to nothing and filled again is written to disk at once by ext4.
-            let plain = make()?;
+            (file, path) = make()?;
             let mut content = BufReader::with_capacity(BUFFER_BYTES, content);
-            io::copy(&mut content, &mut files.writer(&plain, path))
+            io::copy(&mut content, &mut files.writer(&file, &path))
                 .map_err(|error| Error::Damaged { name: name.to_string(), source: error.into() })?;
-            file = plain;
-            file.rewind().at("rewind", path)?;
+            file.rewind().at("rewind", &path)?;
         }
-        ensure_whole(name, &mut file, path)?;
-        Ok(Some(file))
+        ensure_whole(name, &mut file, &path)?;
+        Ok(Some((file, path)))
     }
 
     /// What a file holds that came compressed.

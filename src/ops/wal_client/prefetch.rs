@@ -4,7 +4,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::download::Place;
-use super::remote::NOT_CONNECTED;
 use super::{Download, Error, Fetched, Remote, Restore, Spool};
 use crate::sys::{Cancel, Context};
 use crate::types::WalName;
@@ -124,13 +123,11 @@ impl Ahead<'_> {
 /// The segments behind `name` that the other side has, at most `limit`.
 fn following(download: &Download<'_>, name: WalName, limit: usize) -> Result<Vec<WalName>, Error> {
     let Context { processes, cancel, .. } = download.context;
-    let peek = |remote: &Remote| processes.run(&remote.peek(&name.to_string(), limit + 1), cancel);
-    download.remote.connect(download.context)?;
-    let mut finished = peek(download.remote)?;
-    if let Some(alone) = download.remote.alone().filter(|_| finished.code == NOT_CONNECTED) {
-        finished = peek(&alone)?;
-    }
-    let finished = download.remote.reached(finished)?;
+    let peek = |remote: &Remote| {
+        let finished = processes.run(&remote.peek(&name.to_string(), limit + 1), cancel)?;
+        Ok((finished, ()))
+    };
+    let (finished, ()) = download.remote.ask_by(download.context, peek)?;
     let text = String::from_utf8_lossy(&finished.stdout);
     let names = text.lines().filter_map(|line| line.trim().parse::<WalName>().ok());
     Ok(names.filter(|found| found.segment().is_some() && *found > name).take(limit).collect())

@@ -2,7 +2,7 @@ use super::{Channel, Error};
 use crate::sys::{Command, Context, Finished};
 
 /// The exit code by which ssh tells that it did not get through to the command.
-pub(super) const NOT_CONNECTED: i32 = 255;
+const NOT_CONNECTED: i32 = 255;
 
 /// The Barman on the other side of ssh.
 #[derive(Debug, Clone)]
@@ -48,14 +48,22 @@ impl WireForm {
 // Whoever lets these keys run certain commands only has written down what the Python programs send: the text that the
 // other side gets is theirs to the letter.
 impl Remote {
-    /// Has the connection made that the commands share, if they do.
-    pub fn connect(&self, context: &Context) -> Result<(), Error> {
-        self.channel.as_ref().map_or(Ok(()), |channel| channel.open(self, context))
-    }
-
-    /// The same without the connection that its commands share, if they do.
-    pub fn alone(&self) -> Option<Self> {
-        self.channel.is_some().then(|| Self { channel: None, ..self.clone() })
+    /// Asks a question through the connection that the commands share, if they do, and once more without it: it may
+    /// have died unnoticed. Gives what came of it beside the end of the command.
+    ///
+    /// # Errors
+    /// When ssh does not get through.
+    pub fn ask_by<T>(
+        &self,
+        context: &Context,
+        question: impl Fn(&Self) -> Result<(Finished, T), Error>,
+    ) -> Result<(Finished, T), Error> {
+        let shared = self.channel.as_ref().map(|channel| channel.open(self, context)).transpose()?;
+        let (mut finished, mut answer) = question(self)?;
+        if shared.is_some() && finished.code == NOT_CONNECTED {
+            (finished, answer) = question(&Self { channel: None, ..self.clone() })?;
+        }
+        Ok((self.reached(finished)?, answer))
     }
 
     /// The command that takes WAL in.
