@@ -77,10 +77,13 @@ pub fn open(files: &Files, codecs: &Codecs, archive: &BackupArchive) -> Result<B
 /// Fails when one of the archives does not open, above all for want of the key: better before anything is written.
 pub fn ensure_open(files: &Files, codecs: &Codecs, archives: &[BackupArchive]) -> Result<(), Error> {
     archives.iter().try_for_each(|archive| {
-        let mut stream = open(files, codecs, archive)?;
-        // Whether gpg can decrypt shows with its first byte.
-        let mut first = vec![0; usize::from(archive.is_encrypted)];
-        Ok(stream.read_exact(&mut first).at("read", &archive.path)?)
+        if !archive.is_encrypted {
+            return open(files, codecs, archive).map(drop);
+        }
+        let message = codecs.decrypt(files.open(&archive.path)?).map_err(io::Error::other);
+        // Whether gpg can decrypt shows with its first byte. Of what is compressed inside, one byte may be many.
+        let opened = message.and_then(|mut message| message.read_exact(&mut [0]));
+        Ok(opened.at("read", &archive.path)?)
     })
 }
 

@@ -162,4 +162,9 @@ fn barman_that_takes_a_passive_node_over_finishes_what_waits_for_its_wal() {
     assert!(told());
     fs::write(nodes.world.site.server_dir().join(format!("meta/{id}-delete_this")), "delete").unwrap();
     assert!(!told());
+
+    // The passive nodes of Barman that were told of one file go on from where its line begins.
+    let first = nodes.world.site.indexed_wal().remove(0);
+    let answer = nodes.world.site.barman(&format!("sync-info main {first} 0")).ok();
+    assert!(!answer.said(&format!("\"name\": \"{first}\"")), "{answer}");
 }

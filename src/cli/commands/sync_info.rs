@@ -31,7 +31,6 @@ pub struct Args {
     last_wal: Option<String>,
 
     /// Where the line of that file starts in xlog.db, in bytes: the `last_position` of the answer before
-    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     last_position: Option<u64>,
 
     /// Ask the primary of this passive node, and print what it answers
