@@ -13,7 +13,7 @@ from testbed import Home, WORK, empty
 
 SEGMENTS = 64
 # At the level that `compression_level` is when it is not set, and the program that is fastest at it.
-GZIP, ZSTD, LZ4, MOVED = "libdeflate-gzip -6", "zstd -4", "lz4 -6", "mv"
+GZIP, ZSTD, LZ4, MOVED = "libdeflate-gzip -5", "zstd -4", "lz4 -6", "mv"
 PROGRAMS = {OURS: OURS_BIN, BARMAN: BARMAN_BIN}
 
 

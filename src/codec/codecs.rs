@@ -1,7 +1,7 @@
-use std::io::{Cursor, Read, Write};
+use std::io::{BufRead, Cursor, Read, Write};
 use std::sync::Arc;
 
-use super::decode::decoder;
+use super::decode::{buffered, decoder};
 use super::gpg::{Gpg, GpgSettings};
 use super::{Compression, Custom, Detector, Error, is_encrypted};
 use crate::sys::fs::read_head;
@@ -75,11 +75,11 @@ impl Codecs {
     }
 
     /// What `input` holds once decrypted, compressed or not, to be read by the thread that asks.
-    pub fn decrypt(&self, mut input: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>, Error> {
+    pub fn decrypt(&self, mut input: impl Read + Send + 'static) -> Result<Box<dyn BufRead + Send>, Error> {
         let head = read_head(&mut input, self.detector.wanted_bytes())?;
         let is_encrypted = self.is_encrypted(&head);
         let whole = Cursor::new(head).chain(input);
-        if is_encrypted { self.gpg.decrypt(whole) } else { Ok(Box::new(whole)) }
+        Ok(if is_encrypted { buffered(self.gpg.decrypt(whole)?) } else { buffered(whole) })
     }
 
     /// What `input` holds once decrypted and decompressed, to be read by the thread that asks.
@@ -89,13 +89,13 @@ impl Codecs {
         &self,
         mut input: impl Read + Send + 'static,
         origin: Origin,
-    ) -> Result<Box<dyn Read + Send>, Error> {
+    ) -> Result<Box<dyn BufRead + Send>, Error> {
         let head = read_head(&mut input, self.detector.wanted_bytes())?;
         if self.is_encrypted(&head) {
             let message = Cursor::new(head).chain(input);
             // Before Barman encrypted, a filter of the user's own did, and may have left no other mark.
             if origin == Origin::Archived && !self.gpg.can_decrypt() && self.detector.knows_unmarked() {
-                return self.run(self.decompression_filter()?, message);
+                return Ok(buffered(self.run(self.decompression_filter()?, message)?));
             }
             let message = self.gpg.decrypt(message)?;
             // What arrives encrypted the Python Barman compresses and encrypts once more.
@@ -108,18 +108,18 @@ impl Codecs {
         &self,
         mut input: impl Read + Send + 'static,
         origin: Origin,
-    ) -> Result<Box<dyn Read + Send>, Error> {
+    ) -> Result<Box<dyn BufRead + Send>, Error> {
         let head = read_head(&mut input, self.detector.wanted_bytes())?;
         let compression = match origin {
             Origin::Incoming => self.detector.detect(&head),
             Origin::Archived => self.detector.detect_archived(&head),
         };
         let whole = Cursor::new(head).chain(input);
-        match compression.map(Compression::format) {
-            None => Ok(Box::new(whole)),
-            Some(Some(format)) => Ok(decoder(format, whole)?),
-            Some(None) => self.run(self.decompression_filter()?, whole),
-        }
+        Ok(match compression.map(Compression::format) {
+            None => buffered(whole),
+            Some(Some(format)) => decoder(format, whole)?,
+            Some(None) => buffered(self.run(self.decompression_filter()?, whole)?),
+        })
     }
 
     fn is_encrypted(&self, head: &[u8]) -> bool {
@@ -162,7 +162,7 @@ mod tests {
         }
     }
 
-    fn read(stream: Result<Box<dyn Read + Send>, Error>) -> io::Result<Vec<u8>> {
+    fn read(stream: Result<impl Read, Error>) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
         stream.map_err(io::Error::other)?.read_to_end(&mut content)?;
         Ok(content)

@@ -1,4 +1,4 @@
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use bzip2::bufread::MultiBzDecoder;
 use liblzma::bufread::XzDecoder;
@@ -13,16 +13,21 @@ const BUFFER_BYTES: usize = 128 << 10;
 pub(super) fn decoder<'a>(
     format: Format,
     input: impl Read + Send + 'a,
-) -> io::Result<Box<dyn Read + Send + 'a>> {
+) -> io::Result<Box<dyn BufRead + Send + 'a>> {
     let input = BufReader::with_capacity(BUFFER_BYTES, input);
     Ok(match format {
         Format::Gzip => Box::new(GzipContent::new(input)),
-        Format::Bzip2 => Box::new(MultiBzDecoder::new(input)),
-        Format::Xz => Box::new(XzDecoder::new_multi_decoder(input)),
-        Format::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(input)?),
-        Format::Lz4 => Box::new(Lz4Frames::new(input)?),
-        Format::Snappy => Box::new(snap::read::FrameDecoder::new(input)),
+        Format::Bzip2 => buffered(MultiBzDecoder::new(input)),
+        Format::Xz => buffered(XzDecoder::new_multi_decoder(input)),
+        Format::Zstd => buffered(zstd::stream::read::Decoder::with_buffer(input)?),
+        Format::Lz4 => buffered(Lz4Frames::new(input)?),
+        Format::Snappy => buffered(snap::read::FrameDecoder::new(input)),
     })
+}
+
+/// Content is handed on from where it was decoded to: what has no such place gets one.
+pub(super) fn buffered<'a>(input: impl Read + Send + 'a) -> Box<dyn BufRead + Send + 'a> {
+    Box::new(BufReader::with_capacity(BUFFER_BYTES, input))
 }
 
 /// Whether two streams hold the same bytes.

@@ -10,7 +10,7 @@ mod pipe;
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{self, Child, ExitStatus, Stdio};
 use std::thread;
@@ -28,6 +28,9 @@ use pipe::Pipe;
 
 /// How much is kept of what a child says.
 const KEPT_BYTES: usize = 64 << 10;
+
+/// As many bytes as a pipe of Linux holds, pipe(7).
+const PIPE_BYTES: usize = 64 << 10;
 
 /// How a program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -271,7 +274,9 @@ fn drive(
     thread::scope(|scope| {
         let errors = scope.spawn(move || errors.map_or(Ok(Vec::new()), |pipe| read_end(group.watch(pipe))));
         let feeder = input.zip(feeder).map(|(mut pipe, feeder)| scope.spawn(move || feeder(&mut pipe)));
-        let copied = output.map_or(Ok(0), |pipe| io::copy(&mut group.watch(pipe), stdout));
+        let copied = output.map_or(Ok(0), |pipe| {
+            io::copy(&mut BufReader::with_capacity(PIPE_BYTES, group.watch(pipe)), stdout)
+        });
         if let Some(feeder) = feeder {
             // A child may end before it has read everything; its exit code tells whether that was right.
             let _ = feeder.join();

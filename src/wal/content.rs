@@ -1,4 +1,4 @@
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, BufRead, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
@@ -7,12 +7,10 @@ use crate::sys::Cancelled;
 use crate::sys::fs::{PathContext, read_head};
 use crate::types::{SegmentSize, WalName};
 
-const BUFFER_BYTES: usize = 128 << 10;
-
 /// What a WAL file holds, decompressed; an error of reading it names the file. To be read by the thread that asked
 /// for it.
 pub struct Content {
-    stream: Box<dyn Read + Send>,
+    stream: Box<dyn BufRead + Send>,
     server: String,
     path: PathBuf,
     bytes: u64,
@@ -20,7 +18,7 @@ pub struct Content {
 }
 
 impl Content {
-    pub(super) fn new(stream: Box<dyn Read + Send>, server: String, path: PathBuf) -> Self {
+    pub(super) fn new(stream: Box<dyn BufRead + Send>, server: String, path: PathBuf) -> Self {
         Self { stream, server, path, bytes: 0, expected: None }
     }
 
@@ -41,19 +39,22 @@ impl Content {
 
     /// Writes all of it to `out`, `target` being its name, and tells how many bytes that was.
     pub fn copy_to(mut self, out: &mut impl Write, target: &Path) -> Result<u64, Error> {
-        let (mut chunk, mut bytes) = (vec![0; BUFFER_BYTES], 0);
         loop {
-            let count = self.next(&mut chunk)?;
+            let count = self.pass(|chunk| {
+                out.write_all(chunk).at("write", target)?;
+                Ok(chunk.len())
+            })?;
             if count == 0 {
-                return Ok(bytes);
+                return Ok(self.bytes);
             }
-            out.write_all(&chunk[..count]).at("write", target)?;
-            bytes += count as u64;
         }
     }
 
-    fn next(&mut self, chunk: &mut [u8]) -> Result<usize, Error> {
-        let count = self.stream.read(chunk).map_err(|error| self.failed(error))?;
+    /// Shows `take` what comes next, which tells how much of it it has taken; nothing at the end.
+    fn pass(&mut self, take: impl FnOnce(&[u8]) -> Result<usize, Error>) -> Result<usize, Error> {
+        let filled = self.stream.fill_buf().map(take);
+        let count = filled.map_err(|error| self.failed(error))??;
+        self.stream.consume(count);
         self.bytes += count as u64;
         match self.expected {
             Some(expected) if count == 0 && self.bytes != u64::from(expected) => {
@@ -77,6 +78,11 @@ impl Content {
 
 impl Read for Content {
     fn read(&mut self, chunk: &mut [u8]) -> io::Result<usize> {
-        self.next(chunk).map_err(io::Error::other)
+        let taken = self.pass(|content| {
+            let count = content.len().min(chunk.len());
+            chunk[..count].copy_from_slice(&content[..count]);
+            Ok(count)
+        });
+        taken.map_err(io::Error::other)
     }
 }

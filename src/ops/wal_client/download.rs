@@ -1,4 +1,4 @@
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufRead, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Error, Remote, WireForm};
@@ -8,9 +8,6 @@ use crate::sys::fs::{self, File, PathContext, read_head};
 use crate::sys::{Context, Finished};
 use crate::types::WalName;
 use crate::wal::temporary_of;
-
-/// How much is written at once of what was compressed.
-const BUFFER_BYTES: usize = 128 << 10;
 
 /// How files are fetched.
 #[derive(Clone)]
@@ -118,9 +115,7 @@ impl Download<'_> {
         if let Some(content) = self.content(name, &mut file, &path)? {
             // Another file: one that is cut to nothing and filled again is written to disk at once by ext4.
             (file, path) = make()?;
-            let mut content = BufReader::with_capacity(BUFFER_BYTES, content);
-            io::copy(&mut content, &mut files.writer(&file, &path))
-                .map_err(|error| Error::Damaged { name: name.to_string(), source: error.into() })?;
+            write_content(content, name, &mut files.writer(&file, &path), &path)?;
             file.rewind().at("rewind", &path)?;
         }
         ensure_whole(name, &mut file, &path)?;
@@ -133,7 +128,7 @@ impl Download<'_> {
         name: WalName,
         file: &mut File,
         path: &Path,
-    ) -> Result<Option<Box<dyn Read + Send>>, Error> {
+    ) -> Result<Option<Box<dyn BufRead + Send>>, Error> {
         let codecs = Codecs::new(self.context, Custom::default());
         let head = read_head(&mut *file, codecs.detector().wanted_bytes()).at("read", path)?;
         file.rewind().at("rewind", path)?;
@@ -143,6 +138,25 @@ impl Download<'_> {
         let packed = file.try_clone().at("read", path)?;
         let content = codecs.decode(packed, Origin::Incoming);
         content.map(Some).map_err(|source| Error::Damaged { name: name.to_string(), source })
+    }
+}
+
+/// Writes from where it was decoded to: one copy less than `io::copy` makes.
+fn write_content(
+    mut content: impl BufRead,
+    name: WalName,
+    out: &mut impl Write,
+    path: &Path,
+) -> Result<(), Error> {
+    loop {
+        let chunk = content.fill_buf();
+        let chunk = chunk.map_err(|error| Error::Damaged { name: name.to_string(), source: error.into() })?;
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        out.write_all(chunk).at("write", path)?;
+        let count = chunk.len();
+        content.consume(count);
     }
 }
 

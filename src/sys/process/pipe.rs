@@ -1,11 +1,11 @@
 //! A program as a stream: what flows in comes out changed.
 
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::process::{Child, ChildStdout, Stdio};
 use std::thread::{self, JoinHandle};
 
 use super::group::{Group, Watched};
-use super::{Command, Error, error, exit_code, read_end};
+use super::{Command, Error, PIPE_BYTES, error, exit_code, read_end};
 use crate::sys::Cancel;
 use crate::sys::cancel::BreakGuard;
 
@@ -56,7 +56,7 @@ struct Running {
 }
 
 impl Pipe {
-    pub fn start(command: &Command, mut input: Box<dyn Read + Send>, cancel: &Cancel) -> Result<Self, Error> {
+    pub fn start(command: &Command, input: Box<dyn Read + Send>, cancel: &Cancel) -> Result<Self, Error> {
         cancel.check()?;
         let (mut child, group) = super::start(command, Stdio::piped())?;
         let breaking = group.clone();
@@ -66,6 +66,7 @@ impl Pipe {
         else {
             return Err(error(command, io::Error::other("its pipes are missing")));
         };
+        let mut input = BufReader::with_capacity(PIPE_BYTES, input);
         let feeder = thread::spawn(move || match io::copy(&mut input, &mut stdin) {
             // A program may end before it has read everything; its exit code tells whether that was right.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
