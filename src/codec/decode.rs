@@ -4,7 +4,7 @@ use bzip2::bufread::MultiBzDecoder;
 use liblzma::bufread::XzDecoder;
 
 use super::Format;
-use super::gzip_members::GzipContent;
+use super::gzip::GzipContent;
 use super::lz4_frames::Lz4Frames;
 
 const BUFFER_BYTES: usize = 128 << 10;

@@ -6,7 +6,7 @@ use liblzma::stream::{Check, Filters, LzmaOptions, Stream};
 use liblzma::write::XzEncoder;
 use zstd::zstd_safe::CParameter;
 
-use super::gzip_members::GzipMembers;
+use super::gzip::GzipMembers;
 use super::{Format, Level};
 
 /// What a zstd encoder may take at most, as powers of two: its window, and entries of 4 bytes in each of two tables.

@@ -16,7 +16,7 @@ mod decode;
 mod detect;
 mod encode;
 mod gpg;
-mod gzip_members;
+mod gzip;
 mod hex;
 mod level;
 mod lz4_frames;

@@ -301,6 +301,9 @@ fn a_connection_that_is_shared_may_break_or_refuse_more_sessions() {
     hosts.sshd.restart(&settings);
     assert!(fetch(&hosts, 16..20) > 3);
     assert!(hosts.path("spool").join(name(20)).exists());
+    // What ssh says of the session that it did not get is not taken for the other side's.
+    let words = format!("-p 4 --spool-dir {spool} @ {} {}", name(25), word(&target));
+    hosts.host.run(Clients::Ours, RESTORE, &words).fails(1, &[&name(25), "not found in server"]);
 }
 
 /// What the other side's programs find, again after a stop of sshd.

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use barman::sys::{Cancel, Context, Events, Progress, Severity};
 use barman::transfer::Endpoint;
 use barman::transfer::filter::Filters;
-use barman::transfer::smart_copy::{CopyItem, CopyReport, SmartCopy};
+use barman::transfer::smart_copy::{CopyItem, CopyReport, Error, SmartCopy};
 
 use crate::kit::*;
 
@@ -95,6 +97,9 @@ fn on_this_host_files_arrive_without_rsync_as_it_would_bring_them() {
     write(&source.join("#odd\n name \\#012"), "odd");
     write(&source.join("elsewhere/there"), "linked");
     std::os::unix::fs::symlink("elsewhere/there", source.join("link")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", source.join("linked")).unwrap();
+    // Nobody but root may write there.
+    set_mode(&source.join("base/5"), 0o500);
     set_mode(&source.join("base/1/1259"), 0o440);
     set_modified(&source.join("base/1/1259"), 1_700_000_000, 250_000_000);
     set_mode(&source.join("base/1"), 0o750);
@@ -117,6 +122,38 @@ fn on_this_host_files_arrive_without_rsync_as_it_would_bring_them() {
     assert_eq!(told(&by_us), told(&by_rsync));
     let last = heard.progress.lock().unwrap().last().cloned();
     assert_eq!(last, Some(("copying files".into(), by_us.bytes, Some(by_us.bytes))));
+    for root in ["backup", "by rsync", "by us"] {
+        set_mode(&dir.join(root).join("base/5"), 0o700);
+    }
+}
+
+/// Stops what it hears of when the first bytes are there.
+struct Stopper(Cancel);
+
+impl Events for Stopper {
+    fn say(&self, _: Severity, _: &str) {}
+
+    fn progress(&self, progress: Progress<'_>) {
+        if progress.phase == "copying files" && progress.bytes > 0 {
+            self.0.cancel();
+        }
+    }
+}
+
+#[test]
+fn a_restore_that_was_stopped_on_this_host_can_be_made_again() {
+    let dir = Dir::new();
+    let (backup, pg) = (dir.join("backup"), dir.join("pg"));
+    backup_in(&backup);
+    write(&backup.join("base/1/16384"), noise(2, 40_000_000));
+    let items = vec![CopyItem::tree("pgdata", &backup, &pg)];
+    let copy = SmartCopy { items, ..restore_to(Endpoint::Local) };
+    let cancel = Cancel::default();
+    let stopped = copy.run(&Context::new(Arc::new(Stopper(cancel.clone())), cancel));
+    assert!(matches!(stopped, Err(Error::Cancelled(_))));
+    assert_ne!(tree(&pg), tree(&backup));
+    copy.run(&context()).unwrap();
+    assert_eq!(tree(&pg), tree(&backup));
 }
 
 #[test]

@@ -1,0 +1,142 @@
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
+
+use flate2::bufread::MultiGzDecoder;
+use libdeflater::Decompressor;
+
+use super::whole::{self, Room, WHOLE_BYTES};
+use super::{DATA_AT, MEMBER_BYTES, TRAILER_BYTES, length_at, member_length};
+use crate::sys::fs::read_head;
+
+/// How much content is given at a time. Whoever writes more of it at once makes the kernel look for large pieces of
+/// memory, which takes longer than it saves.
+const PIECE_BYTES: usize = 128 << 10;
+
+/// The content of a gzip file: member by member as long as they tell their length, then as a stream.
+pub struct GzipContent<R> {
+    rest: Rest<R>,
+    decompressor: Decompressor,
+    /// A member behind its header.
+    member: Vec<u8>,
+    /// Its content, of which so much has been read.
+    content: Vec<u8>,
+    read: usize,
+    room: Option<Room>,
+}
+
+enum Rest<R> {
+    /// Nothing has been read yet.
+    Whole(R),
+    /// Everything before was members that tell their length.
+    Members(R),
+    Stream(Box<BufReader<MultiGzDecoder<Beginning<R>>>>),
+    Nothing,
+}
+
+/// What has been read to look at it, and what comes behind.
+type Beginning<R> = Chain<Cursor<Vec<u8>>, R>;
+
+impl<R: BufRead> GzipContent<R> {
+    pub fn new(input: R) -> Self {
+        Self {
+            rest: Rest::Whole(input),
+            decompressor: Decompressor::new(),
+            member: Vec::new(),
+            content: Vec::new(),
+            read: 0,
+            room: None,
+        }
+    }
+
+    /// Decodes the next member, or finds that there is none of ours.
+    fn decode_next(&mut self) -> io::Result<()> {
+        let (mut input, is_first) = match std::mem::replace(&mut self.rest, Rest::Nothing) {
+            Rest::Whole(input) => (input, true),
+            Rest::Members(input) => (input, false),
+            rest => {
+                self.rest = rest;
+                return Ok(());
+            }
+        };
+        let head = read_head(&mut input, DATA_AT)?;
+        if head.is_empty() && !is_first {
+            return Ok(());
+        }
+        self.rest = match member_length(&head) {
+            Some(length) => {
+                self.decode(&mut input, length - DATA_AT)?;
+                Rest::Members(input)
+            }
+            None if is_first => self.decode_whole(head, input)?,
+            None => stream(head, input),
+        };
+        Ok(())
+    }
+
+    /// Decodes a file that begins with `head` if it has one member only and there is room for it; gives what is left.
+    fn decode_whole(&mut self, head: Vec<u8>, mut input: R) -> io::Result<Rest<R>> {
+        let Some(room) = Room::take() else { return Ok(stream(head, input)) };
+        let mut packed = head;
+        input.by_ref().take(WHOLE_BYTES as u64).read_to_end(&mut packed)?;
+        let Some(content) = whole::decode(&packed, &mut self.decompressor) else {
+            return Ok(stream(packed, input));
+        };
+        (self.content, self.room) = (content, Some(room));
+        Ok(Rest::Nothing)
+    }
+
+    /// Decodes a member of which so many bytes come behind its header.
+    fn decode(&mut self, input: &mut R, length: usize) -> io::Result<()> {
+        self.member.resize(length, 0);
+        input.read_exact(&mut self.member)?;
+        let (data, trailer) = self.member.split_at(length - TRAILER_BYTES);
+        let damaged = || io::Error::new(io::ErrorKind::InvalidData, "a damaged member of a gzip file");
+        let content_length = length_at(&trailer[4..]).filter(|length| *length <= MEMBER_BYTES);
+        let content_length = content_length.ok_or_else(damaged)?;
+        self.content.resize(content_length, 0);
+        self.read = 0;
+        let decoded = self.decompressor.deflate_decompress(data, &mut self.content);
+        let is_sound = decoded.is_ok_and(|length| length == content_length)
+            && libdeflater::crc32(&self.content).to_le_bytes() == trailer[..4];
+        if !is_sound {
+            self.content.clear();
+            return Err(damaged());
+        }
+        Ok(())
+    }
+}
+
+impl<R: BufRead> Read for GzipContent<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for GzipContent<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        loop {
+            if self.read < self.content.len() {
+                let end = self.content.len().min(self.read + PIECE_BYTES);
+                return Ok(&self.content[self.read..end]);
+            }
+            match self.rest {
+                Rest::Stream(ref mut stream) => return stream.fill_buf(),
+                Rest::Nothing => return Ok(&[]),
+                Rest::Whole(_) | Rest::Members(_) => self.decode_next()?,
+            }
+        }
+    }
+
+    fn consume(&mut self, count: usize) {
+        match &mut self.rest {
+            Rest::Stream(stream) if self.read == self.content.len() => stream.consume(count),
+            _ => self.read += count,
+        }
+    }
+}
+
+fn stream<R: BufRead>(head: Vec<u8>, rest: R) -> Rest<R> {
+    let decoder = MultiGzDecoder::new(Cursor::new(head).chain(rest));
+    Rest::Stream(Box::new(BufReader::with_capacity(PIECE_BYTES, decoder)))
+}
