@@ -50,6 +50,8 @@ def is_flat(results):
 
 
 FLAT = Target("flat", is_flat)
+# A search in what is sorted.
+HARDLY = Target("hardly growing", lambda results: exponent(results) <= 0.1)
 # The start of a program hides what begins at the end. Two sizes alone have more noise.
 LINEAR = Target("at most linear", lambda results: exponent(results) <= 1.1 and exponent(results, since=-2) <= 1.25)
 
@@ -121,8 +123,9 @@ def home_with_servers(servers):
     return settled(home)
 
 
-@growth("list-backups-lines", f"`list-backups` of {FEW_BACKUPS} backups", "lines in `xlog.db`", LINES, FLAT,
-        "The index beside `xlog.db` has the sums; only the lines at the two ends of each backup's WAL are read.")
+@growth("list-backups-lines", f"`list-backups` of {FEW_BACKUPS} backups", "lines in `xlog.db`", LINES, HARDLY,
+        "The index beside `xlog.db` has the sums; only the lines at the two ends of each backup's WAL are read. In a "
+        "short list those of several backups stand together.")
 def list_backups_lines(rig, lines):
     return ours(home_with_lines(rig, lines), "list-backups", "main")
 
@@ -182,7 +185,8 @@ def cron(rig, servers):
 
 
 @growth("cron-backups", "`cron` of one server", "backups", BACKUPS, LINEAR,
-        "The retention policy judges all backups, whose records are read for that.")
+        "Backups that wait for WAL or were abandoned are looked for, and the retention policy judges all: each record "
+        "is read.")
 def cron_backups(rig, backups):
     home = home_with_backups(backups)
     return ours(home, "cron", before=lambda: quiet(home))

@@ -38,13 +38,21 @@ HEAD_OF_SUMMARY = """\
 HEAD_OF_GROWTH = """\
 ## How cost grows
 
-Our commands alone, at four sizes of what is there, which take turns as contenders do, in {rounds} rounds. Cost grows as size^*e* from the
-least size to the greatest: 0 is flat, 1 is linear. What every command takes to start keeps *e* below that of still
-greater sizes; what is flat takes at the greatest size at most a quarter more than at the least. Memory is our peak at
-the least and at the greatest size, in MiB.
+Our commands alone, at four sizes of what is there, which take turns as contenders do, in {rounds} rounds. Cost grows
+as size^*e* from the least size to the greatest: 0 is flat, 1 is linear. What every command takes to start keeps *e*
+below that of still greater sizes. What is flat takes at the greatest size at most a quarter more than at the least;
+of what hardly grows, *e* is at most 0.1. Memory is our peak at the least and at the greatest size, in MiB.
 
 | Command | What grows | Least | | | Greatest | Memory | *e* | Must be | Why |
 |---|---|---:|---:|---:|---:|---:|---:|---|---|
+"""
+
+
+END_OF_GROWTH = """
+What runs every minute (`cron`, `check`, `archive-wal`) does not grow with WAL, bytes and years. It grows with servers,
+each of which is worked for, and with backups, by the reading of a small record each. Their number is what the retention
+policy keeps, and another program may change a record in its place: to be sure that none has changed, one would have to
+look at each of them just the same.
 """
 
 
@@ -160,5 +168,5 @@ def page(cases, results):
         text += f"## {heading}\n\n{each(table, subjects)}"
     grown = [figures["rounds"] for case, result in known if case.subject == "growth" for figures in result.values()]
     if grown:
-        text += f"{HEAD_OF_GROWTH.format(rounds=max(grown))}{each(growth, ['growth'])}"
+        text += f"{HEAD_OF_GROWTH.format(rounds=max(grown))}{each(growth, ['growth'])}{END_OF_GROWTH}"
     return f"{text.rstrip()}\n"
