@@ -33,6 +33,7 @@ const WORLD: &[(&str, &[&str])] = &[
     ("std::fs", &["sys"]),
     ("std::process", &["sys"]),
     ("std::env", &["sys"]),
+    ("std::os::unix::net", &["sys", "pg"]),
     ("SystemTime::now", &["sys"]),
     ("Utc::now", &["sys"]),
     // A line of the log has the time of its writing; no decision depends on it.

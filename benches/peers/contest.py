@@ -91,8 +91,27 @@ class Case:
         return {of.contender.name: of.figures(rig, second) for of in runs}
 
     def verdicts(self, results):
-        """Each target and whether it is reached."""
-        return [(target.text, bool(target.holds(results))) for target in self.targets]
+        """Each target, and whether it is reached."""
+        return [Verdict.on(target, results) for target in self.targets]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the medians say of a target, and whether the least times agree: if not, it is a matter of luck."""
+
+    wanted: str
+    holds: bool
+    is_sure: bool
+
+    @classmethod
+    def on(cls, target, results):
+        least = {name: figures | {"median": figures["least"]} for name, figures in results.items()}
+        holds = bool(target.holds(results))
+        return cls(target.text, holds, holds == bool(target.holds(least)))
+
+    def __str__(self):
+        doubt = "" if self.is_sure else ", though not by the least times"
+        return f"{'reached' if self.holds else 'not reached'}{doubt}"
 
 
 class Runs:
@@ -100,7 +119,7 @@ class Runs:
 
     def __init__(self, contender, rounds):
         self.contender, self.rounds = contender, rounds
-        self.times, self.told = [], ""
+        self.times, self.told = [], []
         self.memory = None if contender.watched else measure.Memory(0, 0)
 
     def turns(self):
@@ -110,6 +129,11 @@ class Runs:
 
     def median(self):
         return statistics.median(self.times or [0])
+
+    def told_in_the_middle(self):
+        """What was said of the run whose time is the median."""
+        told = sorted(zip(self.times, self.told))
+        return told[len(told) // 2][1] if told else ""
 
     def take_turn(self, rig):
         """One run, timed; the last one of what is not short is watched as well."""
@@ -125,7 +149,7 @@ class Runs:
             taken = measure.seconds(command, env, rig.work, contender.status)
         self.times.append(taken)
         if contender.tell:
-            self.told = contender.tell()
+            self.told.append(contender.tell())
 
     def figures(self, rig, second_opinion):
         """What the report needs to know."""
@@ -142,7 +166,7 @@ class Runs:
             "own_mib": self.memory.own,
             "child_mib": self.memory.largest_child,
             "floor": contender.floor,
-            "told": self.told,
+            "told": self.told_in_the_middle(),
         }
         if second_opinion and self.median() <= SHORT:
             figures["hyperfine"] = measure.hyperfine(contender.command, rig.env | contender.env, rig.work)

@@ -44,14 +44,13 @@ def size_of(name):
     return int(name.split()[0].replace(",", ""))
 
 
-def is_flat(results):
+def is_flat(results, since=0):
     medians = [figures["median"] for figures in results.values()]
-    return medians[-1] <= 1.25 * medians[0]
+    return medians[-1] <= 1.25 * medians[since]
 
 
 FLAT = Target("flat", is_flat)
-# A search in what is sorted.
-HARDLY = Target("hardly growing", lambda results: exponent(results) <= 0.1)
+FLAT_LATER = Target("flat from the second size on", lambda results: is_flat(results, since=1))
 # The start of a program hides what begins at the end. Two sizes alone have more noise.
 LINEAR = Target("at most linear", lambda results: exponent(results) <= 1.1 and exponent(results, since=-2) <= 1.25)
 
@@ -123,9 +122,9 @@ def home_with_servers(servers):
     return settled(home)
 
 
-@growth("list-backups-lines", f"`list-backups` of {FEW_BACKUPS} backups", "lines in `xlog.db`", LINES, HARDLY,
+@growth("list-backups-lines", f"`list-backups` of {FEW_BACKUPS} backups", "lines in `xlog.db`", LINES, FLAT_LATER,
         "The index beside `xlog.db` has the sums; only the lines at the two ends of each backup's WAL are read. In a "
-        "short list those of several backups stand together.")
+        "short list those of all backups are in the same block.")
 def list_backups_lines(rig, lines):
     return ours(home_with_lines(rig, lines), "list-backups", "main")
 
@@ -182,6 +181,18 @@ def archive(rig, segments):
 def cron(rig, servers):
     home = home_with_servers(servers)
     return ours(home, "cron", before=lambda: quiet(home))
+
+
+@growth("cron-lines", "`cron` of one server", "lines in `xlog.db`", LINES, FLAT, "The list is not looked at.")
+def cron_lines(rig, lines):
+    home = home_with_lines(rig, lines)
+    return ours(home, "cron", before=lambda: quiet(home))
+
+
+@growth("check-lines", "`check` of a server that is down", "lines in `xlog.db`", LINES, FLAT,
+        "The list is asked for one line.")
+def check_lines(rig, lines):
+    return ours(home_with_lines(rig, lines), "check", "main", status=1)
 
 
 @growth("cron-backups", "`cron` of one server", "backups", BACKUPS, LINEAR,

@@ -128,7 +128,7 @@ class Recovery:
                     f"restore_command = '{restore_command}'\n"
                 )
         wait = f'{sys.executable} -c "$0" {self.log} {self.data}/postmaster.pid'
-        start = f"{{ {beside} & }}; {PG}/pg_ctl -D {self.data} -l {self.log} -w start && {wait} && wait"
+        start = f"{beside} & b=$!; {PG}/pg_ctl -D {self.data} -l {self.log} -w start && {wait} && wait $b"
         return Contender(name, ["sh", "-c", start, WAIT], before, floor=floor, tell=self.replayed, watched=False)
 
     def replayed(self):
@@ -147,8 +147,8 @@ class Recovery:
 @case("recovery", f"Recovery that replays {SEGMENTS} segments compressed with gzip, fetched over ssh",
       at_most(1.15, COPY), at_most(1.15, COPY_BESIDE), times_faster(BARMAN, 1), times_faster(PGBACKREST, 1),
       note=f"`barman-wal-restore -p {AHEAD} --keep-compression` for both; pgBackRest fetches ahead by `archive-async`, "
-           "without ssh. All processors are busy: what ssh and decoding alone take from the replay, the last row shows, "
-           "where one ssh sends everything and one process decodes it, to be thrown away.")
+           "without ssh. All processors are busy: what ssh and decoding alone take from the replay, the last row shows. "
+           "Beside it one ssh brings all segments, and one process decodes the same files; both throw away what they get.")
 def recovery(rig):
     replay = Recovery(rig)
     source = replay.source
@@ -161,7 +161,7 @@ def recovery(rig):
     packed = empty(WORK / "recovery-packed")
     for path in sorted(source.home.glob("main/wals/*/*")):
         (packed / f"{path.name}.gz").symlink_to(path)
-    beside = f"{{ ssh database 'cat {packed}/*' & libdeflate-gunzip -c {packed}/*; wait; }}"
+    beside = f"{{ ssh database 'cat {packed}/*' & s=$!; libdeflate-gunzip -c {packed}/* && wait $s; }}"
     empty(WORK / "spool-pgbackrest")
     get = " ".join(source.pgbackrest(replay.data, "archive-get"))
     return [

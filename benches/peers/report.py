@@ -40,8 +40,8 @@ HEAD_OF_GROWTH = """\
 
 Our commands alone, at four sizes of what is there, which take turns as contenders do, in {rounds} rounds. Cost grows
 as size^*e* from the least size to the greatest: 0 is flat, 1 is linear. What every command takes to start keeps *e*
-below that of still greater sizes. What is flat takes at the greatest size at most a quarter more than at the least;
-of what hardly grows, *e* is at most 0.1. Memory is our peak at the least and at the greatest size, in MiB.
+below that of still greater sizes. What is flat takes at the greatest size at most a quarter more than at the least.
+Memory is our peak at the least and at the greatest size, in MiB.
 
 | Command | What grows | Least | | | Greatest | Memory | *e* | Must be | Why |
 |---|---|---:|---:|---:|---:|---:|---:|---|---|
@@ -49,10 +49,8 @@ of what hardly grows, *e* is at most 0.1. Memory is our peak at the least and at
 
 
 END_OF_GROWTH = """
-What runs every minute (`cron`, `check`, `archive-wal`) does not grow with WAL, bytes and years. It grows with servers,
-each of which is worked for, and with backups, by the reading of a small record each. Their number is what the retention
-policy keeps, and another program may change a record in its place: to be sure that none has changed, one would have to
-look at each of them just the same.
+Of what runs every minute, `archive-wal` takes what has arrived, whatever is there. `cron` and `check` read the record of
+each backup, of which there are as many as the retention policy keeps: another program may have changed one in its place.
 """
 
 
@@ -117,7 +115,7 @@ def table(case, results):
         opinion = duration(figures["hyperfine"]) if "hyperfine" in figures else ""
         text += row(cells + [opinion] * second + [figures["told"]] * told)
     if verdicts := case.verdicts(results):
-        text += "\n" + "; ".join(f"**{verdict(holds)}**: {wanted}" for wanted, holds in verdicts) + ".\n"
+        text += "\n" + "; ".join(f"**{verdict}**: {verdict.wanted}" for verdict in verdicts) + ".\n"
     if case.note:
         text += f"\n{case.note}\n"
     if results[OURS]["commit"] != os.environ["COMMIT"]:
@@ -125,22 +123,18 @@ def table(case, results):
     return f"### {case.title}\n\n{text}\n"
 
 
-def verdict(holds):
-    return "reached" if holds else "not reached"
-
-
 def summary(case, results):
     """One line on a case: ours, and the best of the others that do the same work."""
     ours = results[OURS]["median"]
     peers = {name: of["median"] for name, of in results.items() if name != OURS and not of["floor"]}
     best = min(peers, key=peers.get, default=None)
-    missed = [wanted for wanted, holds in case.verdicts(results) if not holds]
+    doubtful = [verdict for verdict in case.verdicts(results) if not (verdict.holds and verdict.is_sure)]
     return row([
         case.title,
         duration(ours),
         f"{best}, {duration(peers[best])}" if best else "",
         f"{peers[best] / ours:.2f}" if best else "",
-        "; ".join(f"**not reached**: {wanted}" for wanted in missed) or ("reached" if case.targets else ""),
+        "; ".join(f"**{verdict}**: {verdict.wanted}" for verdict in doubtful) or ("reached" if case.targets else ""),
     ])
 
 
@@ -148,10 +142,11 @@ def growth(case, results):
     """One line on how the cost of a command grows."""
     sizes = list(results.items())
     memories = " to ".join(f"{sizes[end][1]['own_mib']:.0f}" for end in (0, -1))
-    [(wanted, holds)] = case.verdicts(results)
+    [verdict] = case.verdicts(results)
+    must_be = verdict.wanted if verdict.holds else f"{verdict.wanted}: **not reached**"
     return row([
         case.command, case.grows, *(f"{name}: {duration(figures['median'])}" for name, figures in sizes),
-        memories, f"{exponent(results):.2f}", wanted if holds else f"{wanted}: **not reached**", case.note,
+        memories, f"{exponent(results):.2f}", must_be, case.note,
     ])
 
 
@@ -166,7 +161,9 @@ def page(cases, results):
     text += f"{HEAD_OF_SUMMARY}{each(summary, sum(HEADINGS.values(), []))}\n"
     for heading, subjects in HEADINGS.items():
         text += f"## {heading}\n\n{each(table, subjects)}"
-    grown = [figures["rounds"] for case, result in known if case.subject == "growth" for figures in result.values()]
+    grown = [figures for case, result in known if case.subject == "growth" for figures in result.values()]
     if grown:
-        text += f"{HEAD_OF_GROWTH.format(rounds=max(grown))}{each(growth, ['growth'])}{END_OF_GROWTH}"
+        rounds, commits = max(of["rounds"] for of in grown), sorted({of["commit"] for of in grown})
+        text += f"{HEAD_OF_GROWTH.format(rounds=rounds)}{each(growth, ['growth'])}{END_OF_GROWTH}"
+        text += f"\nMeasured at {' and '.join(commits)}.\n"
     return f"{text.rstrip()}\n"

@@ -22,6 +22,7 @@ const MEMBER_BYTES: usize = 2 << 20;
 /// system; the field has four bytes.
 const HEADER: [u8; 16] = *b"\x1f\x8b\x08\x06\0\0\0\0\0\xff\x08\0BM\x04\0";
 
+/// The length of a member, and that of its content.
 const LENGTH_BYTES: usize = 4;
 const CHECKSUM_AT: usize = HEADER.len() + LENGTH_BYTES;
 const DATA_AT: usize = CHECKSUM_AT + 2;

@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, FileTimes, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::process;
@@ -413,6 +413,28 @@ pub fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(dir) if dir != Path::new("") => dir,
         _ => Path::new("."),
+    }
+}
+
+/// Gives `take` what `content` has, piece by piece from where it lies: one copy less than `io::copy` makes. Tells how many
+/// bytes that was; of an error of reading, `unread` makes what it is here.
+pub fn hand_on<E>(
+    mut content: impl BufRead,
+    unread: impl Fn(io::Error) -> E,
+    mut take: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<u64, E> {
+    let mut bytes = 0;
+    loop {
+        let piece = match content.fill_buf() {
+            Ok([]) => return Ok(bytes),
+            Ok(piece) => piece,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(unread(error)),
+        };
+        take(piece)?;
+        let count = piece.len();
+        bytes += count as u64;
+        content.consume(count);
     }
 }
 

@@ -1,8 +1,8 @@
 //! The world outside: clock, files, processes, locks, the user, the words we say.
 //!
-//! Nothing above this module touches `std::fs`, `std::process`, `std::env` or the system clock; each use case
-//! is given a [`Context`], in which tests put a clock that moves when told, a process runner that plays a
-//! script, and a probe that makes the k-th step on files fail.
+//! Nothing above this module touches `std::fs`, `std::process`, `std::env` or the system clock, nor, but for `pg`, a
+//! socket; each use case is given a [`Context`], in which tests put a clock that moves when told, a process runner that
+//! plays a script, and a probe that makes the k-th step on files fail.
 
 pub mod boot;
 pub mod cancel;

@@ -1,6 +1,8 @@
-//! Processes that are not ours to wait for: those that hold a lock.
+//! Processes that are not ours to wait for: those that hold a lock, or listen for us.
 
 use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -15,6 +17,11 @@ pub fn interrupt(pid: u32) -> io::Result<bool> {
 pub fn exists(pid: u32) -> bool {
     // One that we may not signal is there.
     send(pid, None).unwrap_or(true)
+}
+
+/// Whether a process listens at a socket; what a killed one has left is none.
+pub fn listens_at(socket: &Path) -> bool {
+    UnixStream::connect(socket).is_ok()
 }
 
 fn send(pid: u32, signal: Option<Signal>) -> io::Result<bool> {

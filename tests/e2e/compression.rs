@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use crate::kit::{Site, Version, World, tools};
 
@@ -61,6 +62,32 @@ fn both_programs_restore_from_an_archive_that_has_seen_every_compression() {
     let mut pg = ours.start();
     assert_eq!(pg.contents(), contents);
     pg.stop_and_verify_pages();
+}
+
+#[test]
+fn wal_takes_as_much_room_as_with_the_gzip_of_barman() {
+    let mut world = World::new(Version::V15);
+    world.site.set("compression", "gzip");
+    let archived_plain = world.site.indexed_wal().len();
+    let rows =
+        "SELECT n AS id, md5(n::text) AS word, clock_timestamp() AS at FROM generate_series(1, 200000) n";
+    world.pg.sql(&format!("CREATE TABLE large AS {rows}"));
+    world.pg.sql("ALTER TABLE large ADD PRIMARY KEY (id)");
+    // Whole pages come into the WAL.
+    world.pg.sql("CHECKPOINT");
+    world.pg.sql("UPDATE large SET word = md5(word), at = clock_timestamp() WHERE id % 7 = 0");
+    world.ship_wal();
+    let (names, directory) = (world.site.indexed_wal().split_off(archived_plain), world.path("plain"));
+    fs::create_dir_all(&directory).unwrap();
+    let (mut ours, mut theirs) = (0, 0);
+    for name in &names {
+        world.site.barman(&format!("get-wal main {name} -o {}", directory.display())).ok();
+        // Python's gzip and this one are both zlib's, at the same level.
+        let packed = Command::new("gzip").arg("-c").arg(directory.join(name)).output().unwrap();
+        theirs += packed.stdout.len() as u64;
+        ours += fs::metadata(world.site.archived(name)).unwrap().len();
+    }
+    assert!(names.len() > 3 && ours * 100 <= theirs * 103, "{ours} and {theirs} bytes for {names:?}");
 }
 
 /// Closes a segment, has `archive` bring it in, and gives its name.

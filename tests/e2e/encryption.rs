@@ -431,6 +431,23 @@ fn a_backup_that_barman_has_encrypted_is_verified_carried_and_restored() {
         pg.stop_and_verify_pages();
     }
 
+    // Damage inside is told of the one archive, when the others have been looked at, too.
+    let sound = world.path("sound.gpg");
+    fs::rename(&archives[0], &sound).unwrap();
+    let packed = world.path("packed");
+    let open = format!("--pinentry-mode loopback --passphrase {PASSWORD} --output {}", packed.display());
+    keyring.gpg(&format!("{open} --decrypt {}", sound.display())).ok();
+    let mut content = fs::read(&packed).unwrap();
+    let checksum = content.len() - 8;
+    content[checksum] ^= 1;
+    fs::write(&packed, content).unwrap();
+    let close = format!("--output {} --recipient {KEY}", archives[0].display());
+    keyring.gpg(&format!("{close} --encrypt {}", packed.display())).ok();
+    let name = archives[0].file_name().unwrap().to_str().unwrap();
+    let told = format!("could not read file \"{name}\"");
+    world.site.barman(&format!("verify-backup main {id}")).fails(1, &[&told]);
+    fs::rename(&sound, &archives[0]).unwrap();
+
     // An archive that was cut is damage, not an end.
     let archive = fs::read(&archives[0]).unwrap();
     fs::write(&archives[0], &archive[..archive.len() / 2]).unwrap();

@@ -20,6 +20,7 @@ pub struct GzipContent<R> {
     /// Its content, of which so much has been read.
     content: Vec<u8>,
     read: usize,
+    /// Held while a file is in memory as a whole, decoded or not.
     room: Option<Room>,
 }
 
@@ -77,10 +78,11 @@ impl<R: BufRead> GzipContent<R> {
         let Some(room) = Room::take() else { return Ok(stream(head, input)) };
         let mut packed = head;
         input.by_ref().take(WHOLE_BYTES as u64).read_to_end(&mut packed)?;
-        let Some(content) = whole::decode(&packed, &mut self.decompressor) else {
-            return Ok(stream(packed, input));
-        };
-        (self.content, self.room) = (content, Some(room));
+        self.room = Some(room);
+        match whole::decode(&packed, &mut self.decompressor) {
+            Some(content) => self.content = content,
+            None => return Ok(stream(packed, input)),
+        }
         Ok(Rest::Nothing)
     }
 
@@ -130,7 +132,8 @@ impl<R: BufRead> BufRead for GzipContent<R> {
 
     fn consume(&mut self, count: usize) {
         match &mut self.rest {
-            Rest::Stream(stream) if self.read == self.content.len() => stream.consume(count),
+            // Only when all that was decoded before has been read.
+            Rest::Stream(stream) => stream.consume(count),
             _ => self.read += count,
         }
     }
@@ -139,4 +142,42 @@ impl<R: BufRead> BufRead for GzipContent<R> {
 fn stream<R: BufRead>(head: Vec<u8>, rest: R) -> Rest<R> {
     let decoder = MultiGzDecoder::new(Cursor::new(head).chain(rest));
     Rest::Stream(Box::new(BufReader::with_capacity(PIECE_BYTES, decoder)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn one_file_at_a_time_is_in_memory_as_a_whole() {
+        let file = |bytes: usize| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(&vec![7; bytes]).unwrap();
+            encoder.finish().unwrap()
+        };
+        let (small, large) = (file(99), file(WHOLE_BYTES + 1));
+        let begin = |file| {
+            let mut content = GzipContent::new(file);
+            assert_eq!(content.fill_buf().unwrap()[..9], [7; 9]);
+            content
+        };
+        for (first, is_stream) in [(&small, false), (&large, true)] {
+            // Other tests of this process may have the room just now.
+            let held = std::iter::repeat_with(|| begin(&first[..])).find(|held| held.room.is_some()).unwrap();
+            assert_eq!(matches!(held.rest, Rest::Stream(_)), is_stream);
+            let mut second = begin(&small[..]);
+            assert!(matches!(second.rest, Rest::Stream(_)));
+            let mut read = Vec::new();
+            second.read_to_end(&mut read).unwrap();
+            assert_eq!(read, [7; 99]);
+        }
+        let mut read = Vec::new();
+        begin(&large[..]).read_to_end(&mut read).unwrap();
+        assert!(read == vec![7; WHOLE_BYTES + 1]);
+    }
 }

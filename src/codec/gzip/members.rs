@@ -14,8 +14,9 @@ pub struct GzipMembers<W> {
 }
 
 impl<W: Write> GzipMembers<W> {
+    /// At a level of gzip's scale, 1 to 9.
     pub fn new(output: W, level: i32) -> Self {
-        // What zlib makes of WAL at its level 6, the usual one, libdeflate makes at 5, to a quarter of a percent.
+        // At 5 libdeflate makes of WAL what zlib makes at 6, the usual level, within half a percent.
         let level = if level == 6 { 5 } else { level };
         Self {
             output,

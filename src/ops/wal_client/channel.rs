@@ -1,10 +1,10 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{Error, Remote};
+use crate::sys::other_process::listens_at;
 use crate::sys::{Context, Lock};
 
 /// How often one looks whether the connection is there.
@@ -74,7 +74,7 @@ impl Channel {
     }
 
     fn is_open(&self) -> bool {
-        UnixStream::connect(&self.socket).is_ok()
+        listens_at(&self.socket)
     }
 
     /// The options of an ssh that uses it if it is there.

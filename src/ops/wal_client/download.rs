@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use super::{Error, Remote, WireForm};
 use crate::codec::{Codecs, Custom, Origin, SegmentHeader};
 use crate::sys::boot::boot_id;
-use crate::sys::fs::{self, File, PathContext, read_head};
+use crate::sys::fs::{self, File, PathContext, hand_on, read_head};
 use crate::sys::{Context, Finished};
 use crate::types::WalName;
 use crate::wal::temporary_of;
@@ -115,7 +115,9 @@ impl Download<'_> {
         if let Some(content) = self.content(name, &mut file, &path)? {
             // Another file: one that is cut to nothing and filled again is written to disk at once by ext4.
             (file, path) = make()?;
-            write_content(content, name, &mut files.writer(&file, &path), &path)?;
+            let mut out = files.writer(&file, &path);
+            let damaged = |error: io::Error| Error::Damaged { name: name.to_string(), source: error.into() };
+            hand_on(content, damaged, |piece| Ok(out.write_all(piece).at("write", &path)?))?;
             file.rewind().at("rewind", &path)?;
         }
         ensure_whole(name, &mut file, &path)?;
@@ -138,25 +140,6 @@ impl Download<'_> {
         let packed = file.try_clone().at("read", path)?;
         let content = codecs.decode(packed, Origin::Incoming);
         content.map(Some).map_err(|source| Error::Damaged { name: name.to_string(), source })
-    }
-}
-
-/// Writes from where it was decoded to: one copy less than `io::copy` makes.
-fn write_content(
-    mut content: impl BufRead,
-    name: WalName,
-    out: &mut impl Write,
-    path: &Path,
-) -> Result<(), Error> {
-    loop {
-        let chunk = content.fill_buf();
-        let chunk = chunk.map_err(|error| Error::Damaged { name: name.to_string(), source: error.into() })?;
-        if chunk.is_empty() {
-            return Ok(());
-        }
-        out.write_all(chunk).at("write", path)?;
-        let count = chunk.len();
-        content.consume(count);
     }
 }
 
