@@ -164,6 +164,7 @@ fn barman_that_takes_a_passive_node_over_finishes_what_waits_for_its_wal() {
     assert!(!told());
 
     // The passive nodes of Barman that were told of one file go on from where its line begins.
+    nodes.world.ship_wal();
     let listed = nodes.world.site.indexed_wal();
     let answer = nodes.world.site.barman(&format!("sync-info main {} 0", listed[0])).ok();
     let tells = |name: &str| answer.said(&format!("\"name\": \"{name}\""));

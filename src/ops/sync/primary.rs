@@ -34,9 +34,6 @@ fn fetch(server: &Server<'_>, since: Option<LastSynced>, path: &Path) -> Result<
     files.remove_file_if_exists(path)?;
     // A primary in Python tells its passwords, too.
     let file = files.create_new(path, 0o600)?;
-    // Barman takes no position 0, and by the name alone it would not tell of what came later with a smaller one. A list of
-    // one line is soon asked for again.
-    let since = since.filter(|since| since.position > 0);
     let last_wal = since.map(|since| since.name.to_string());
     let since = last_wal.as_deref().zip(since.map(|since| Some(since.position)));
     ask(server, since, || emptied(server, &file, path))?;
@@ -137,7 +134,7 @@ fn words(server: &Server<'_>, since: Option<(&str, Option<u64>)>) -> Vec<String>
     words.extend(["sync-info", server.name()].map(str::to_owned));
     if let Some((name, position)) = since {
         words.push(name.to_owned());
-        // Barman takes no position 0.
+        // Barman takes no position 0, that of the only line there was; by the name it tells of what has a greater one.
         words.extend(position.filter(|position| *position > 0).map(|position| position.to_string()));
     }
     words
