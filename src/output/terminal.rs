@@ -168,7 +168,10 @@ pub struct RawOutput<'a> {
 impl Write for RawOutput<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.terminal.has_raw_output.store(true, Ordering::Relaxed);
-        io::stdout().lock().write(bytes)
+        let mut out = io::stdout().lock();
+        // By itself it looks for the end of a line in whatever is written, and writes twice: up to that, and the rest.
+        out.flush()?;
+        Ok(nix::unistd::write(&out, bytes)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {
