@@ -79,10 +79,10 @@ impl<R: BufRead> GzipContent<R> {
         let mut packed = head;
         input.by_ref().take(WHOLE_BYTES as u64).read_to_end(&mut packed)?;
         self.room = Some(room);
-        match whole::decode(&packed, &mut self.decompressor) {
-            Some(content) => self.content = content,
-            None => return Ok(stream(packed, input)),
-        }
+        let Some(content) = whole::decode(&packed, &mut self.decompressor) else {
+            return Ok(stream(packed, input));
+        };
+        self.content = content;
         Ok(Rest::Nothing)
     }
 
