@@ -7,6 +7,7 @@
 mod command;
 mod group;
 mod pipe;
+mod shared_ssh;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -25,6 +26,7 @@ pub use command::{Command, find_program};
 use group::{Group, Watch};
 pub use pipe::Failed;
 use pipe::Pipe;
+pub use shared_ssh::{NOT_CONNECTED, run_shared};
 
 /// How much is kept of what a child says.
 const KEPT_BYTES: usize = 64 << 10;

@@ -3,9 +3,12 @@
 
 use std::fs;
 use std::ops::Range;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::sys::signal::Signal;
 
 use crate::kit::world::word;
 use crate::kit::{
@@ -284,6 +287,20 @@ fn a_connection_that_is_shared_may_break_or_refuse_more_sessions() {
         hosts.sshd.connections()
     };
     assert_eq!(fetch(&hosts, 1..10), 1);
+
+    // A command that does not answer goes on for ever, and we do not.
+    let hangs = hosts.path("hangs");
+    fs::write(&hangs, format!("#!/bin/sh\necho asked > {spool}/asked\nexec sleep 30\n")).unwrap();
+    fs::set_permissions(&hangs, fs::Permissions::from_mode(0o755)).unwrap();
+    hosts.host.serve_with(&hangs);
+    let words = format!("-p 4 --spool-dir {spool} @ {} {}", name(40), word(&target));
+    let running = hosts.host.start(Clients::Ours, RESTORE, &words);
+    eventually("the other side is asked", || hosts.path("spool/asked").exists());
+    let asked = Instant::now();
+    running.signal(Signal::SIGTERM);
+    running.finish().fails(143, &["interrupted"]);
+    assert!(asked.elapsed() < Duration::from_secs(20));
+    hosts.host.serve_with(&tools::barman());
 
     // Whether ssh has noticed or not.
     hosts.sshd.cut_connections();

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::program::Program;
-use super::{Outcome, Site, Sshd, tools};
+use super::{Outcome, Running, Site, Sshd, tools};
 
 /// Whose `barman-wal-archive` and `barman-wal-restore` run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +67,17 @@ impl DatabaseHost {
 
     /// Runs a client program there, with the words that lead to server `main` put in for `@`.
     pub fn run(&self, clients: Clients, program: &str, words: &str) -> Outcome {
+        self.program(clients, program, words).run()
+    }
+
+    /// Starts it; written as for [`DatabaseHost::run`].
+    pub fn start(&self, clients: Clients, program: &str, words: &str) -> Running {
+        self.program(clients, program, words).start()
+    }
+
+    fn program(&self, clients: Clients, program: &str, words: &str) -> Program {
         let words = shell_words::split(&words.replace('@', &Self::destination())).unwrap();
-        Program::new(&self.client(clients, program), &self.dir).env("PATH", self.path()).args(words).run()
+        Program::new(&self.client(clients, program), &self.dir).env("PATH", self.path()).args(words)
     }
 
     /// A command line for a setting of PostgreSQL, written as for [`DatabaseHost::run`].

@@ -129,7 +129,8 @@ pub fn main(words: &[OsString]) -> ExitCode {
 }
 
 fn test(context: &Context, remote: &Remote) -> Result<ExitCode, Error> {
-    let finished = remote.reached(context.processes.run(&remote.put_wal(true), &context.cancel)?)?;
+    let finished =
+        remote.reached(context.processes.run(&remote.ssh(&remote.put_wal(true)), &context.cancel)?)?;
     super::pass_on(&[&finished.stdout[..], &finished.stderr, b"\n"].concat(), b"");
     Ok(remote_code(finished.code).into())
 }

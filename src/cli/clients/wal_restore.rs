@@ -146,7 +146,8 @@ pub fn main(words: &[OsString]) -> ExitCode {
 }
 
 fn test(context: &Context, remote: &Remote) -> ExitCode {
-    let asked = context.processes.run(&remote.test_get_wal(), &context.cancel).map_err(Error::from);
+    let asked =
+        context.processes.run(&remote.ssh(&remote.test_get_wal()), &context.cancel).map_err(Error::from);
     match asked.and_then(|finished| remote.reached(finished)) {
         Ok(finished) => {
             super::pass_on(&[&finished.stdout[..], &finished.stderr, b"\n"].concat(), b"");

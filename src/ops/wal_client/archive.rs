@@ -39,7 +39,8 @@ pub fn ship(context: &Context, remote: &Remote, shipment: &Shipment) -> Result<F
         sent = shipper.send(io::BufWriter::with_capacity(BUFFER_BYTES, pipe));
         Ok(())
     };
-    let finished = context.processes.feed_from(&remote.put_wal(false), &mut feeder, &context.cancel)?;
+    let command = remote.ssh(&remote.put_wal(false));
+    let finished = context.processes.feed_from(&command, &mut feeder, &context.cancel)?;
     let finished = remote.reached(finished)?;
     // The other side cannot know why the archive was cut off.
     if let Err(source) = &mut sent

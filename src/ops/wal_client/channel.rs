@@ -1,11 +1,13 @@
 use std::ffi::OsString;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{Error, Remote};
 use crate::sys::other_process::listens_at;
-use crate::sys::{Context, Lock};
+use crate::sys::process::{self, run_shared};
+use crate::sys::{Cancel, Context, Finished, Lock};
 
 /// How often one looks whether the connection is there.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -77,9 +79,14 @@ impl Channel {
         listens_at(&self.socket)
     }
 
-    /// The options of an ssh that uses it if it is there.
-    pub(super) fn joined(&self) -> Vec<OsString> {
-        vec!["-o".into(), "ControlMaster=no".into(), "-S".into(), self.socket.clone().into()]
+    /// Runs `command` on the other side; ends as ssh does, also where there is no connection.
+    pub(super) fn run(
+        &self,
+        command: &str,
+        stdout: &mut dyn Write,
+        cancel: &Cancel,
+    ) -> Result<Finished, process::Error> {
+        run_shared(&self.socket, command, stdout, cancel)
     }
 
     /// The options of the ssh that makes it.

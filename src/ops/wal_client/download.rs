@@ -94,11 +94,11 @@ impl Download<'_> {
         name: WalName,
         make: impl Fn() -> Result<(File, PathBuf), Error>,
     ) -> Result<Option<(File, PathBuf)>, Error> {
-        let Context { files, processes, cancel, .. } = self.context;
+        let files = &self.context.files;
         let (finished, (mut file, mut path)) = self.remote.ask_by(self.context, |remote| {
             let (file, path) = make()?;
-            let command = remote.get_wal(&name.to_string(), self.form, self.partial);
-            let finished = processes.stream(&command, &mut files.writer(&file, &path), cancel)?;
+            let question = remote.get_wal(&name.to_string(), self.form, self.partial);
+            let finished = remote.stream(self.context, &question, &mut files.writer(&file, &path))?;
             Ok((finished, (file, path)))
         })?;
         if !finished.success() {
@@ -153,9 +153,7 @@ fn destination(target: &Path, error: fs::Error) -> Error {
 /// says, the code is all there is.
 fn tells_absence(finished: &Finished) -> bool {
     let stderr = finished.stderr_text();
-    // What ssh says when it cannot share a connection is not the other side's.
-    let is_silent = stderr.lines().all(|line| line.starts_with("mux_client_"));
-    finished.code == 1 && (is_silent || stderr.contains("' not found in server '"))
+    finished.code == 1 && (stderr.is_empty() || stderr.contains("' not found in server '"))
 }
 
 /// Fails when a segment is not as long as its first page says.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::download::Place;
 use super::{Download, Error, Fetched, Remote, Restore, Spool};
-use crate::sys::{Cancel, Context};
+use crate::sys::Cancel;
 use crate::types::WalName;
 
 /// How many names the other side is asked for at once.
@@ -122,13 +122,13 @@ impl Ahead<'_> {
 
 /// The segments behind `name` that the other side has, at most `limit`.
 fn following(download: &Download<'_>, name: WalName, limit: usize) -> Result<Vec<WalName>, Error> {
-    let Context { processes, cancel, .. } = download.context;
     let peek = |remote: &Remote| {
-        let finished = processes.run(&remote.peek(&name.to_string(), limit + 1), cancel)?;
-        Ok((finished, ()))
+        let mut listed = Vec::new();
+        let question = remote.peek(&name.to_string(), limit + 1);
+        Ok((remote.stream(download.context, &question, &mut listed)?, listed))
     };
-    let (finished, ()) = download.remote.ask_by(download.context, peek)?;
-    let text = String::from_utf8_lossy(&finished.stdout);
+    let (_, listed) = download.remote.ask_by(download.context, peek)?;
+    let text = String::from_utf8_lossy(&listed);
     let names = text.lines().filter_map(|line| line.trim().parse::<WalName>().ok());
     Ok(names.filter(|found| found.segment().is_some() && *found > name).take(limit).collect())
 }

@@ -1,8 +1,9 @@
-use super::{Channel, Error};
-use crate::sys::{Command, Context, Finished};
+use std::fmt;
+use std::io::Write;
 
-/// The exit code by which ssh tells that it did not get through to the command.
-const NOT_CONNECTED: i32 = 255;
+use super::{Channel, Error};
+use crate::sys::process::NOT_CONNECTED;
+use crate::sys::{Command, Context, Finished};
 
 /// The Barman on the other side of ssh.
 #[derive(Debug, Clone)]
@@ -19,6 +20,16 @@ pub struct Remote {
     pub server: String,
     /// The connection that its commands share; without, each makes its own.
     pub channel: Option<Channel>,
+}
+
+/// What a Barman on the other side is asked: the words behind its name, as the shell there gets them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question(Vec<String>);
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "barman {}", self.0.join(" "))
+    }
 }
 
 /// What WAL is on its way.
@@ -56,51 +67,63 @@ impl Remote {
     pub fn ask_by<T>(
         &self,
         context: &Context,
-        question: impl Fn(&Self) -> Result<(Finished, T), Error>,
+        ask: impl Fn(&Self) -> Result<(Finished, T), Error>,
     ) -> Result<(Finished, T), Error> {
         let shared = self.channel.as_ref().map(|channel| channel.open(self, context)).transpose()?;
-        let (mut finished, mut answer) = question(self)?;
+        let (mut finished, mut answer) = ask(self)?;
         if shared.is_some() && finished.code == NOT_CONNECTED {
-            (finished, answer) = question(&Self { channel: None, ..self.clone() })?;
+            (finished, answer) = ask(&Self { channel: None, ..self.clone() })?;
         }
         Ok((self.reached(finished)?, answer))
     }
 
-    /// The command that takes WAL in.
-    pub fn put_wal(&self, test: bool) -> Command {
-        let config = self.config.as_deref().map(|path| format!("--config={}", quoted(path)));
-        let test = test.then(|| "--test".to_owned());
-        let words =
-            config.into_iter().chain(["put-wal".to_owned(), plain_or_quoted(&self.server)]).chain(test);
-        self.ssh().args(words)
+    /// Has `question` answered, through the connection that is shared if one is.
+    pub fn stream(
+        &self,
+        context: &Context,
+        question: &Question,
+        stdout: &mut dyn Write,
+    ) -> Result<Finished, Error> {
+        let Context { processes, cancel, .. } = context;
+        Ok(match &self.channel {
+            Some(channel) => channel.run(&question.to_string(), stdout, cancel)?,
+            None => processes.stream(&self.ssh(question), stdout, cancel)?,
+        })
     }
 
-    /// The command that hands out `name`.
-    pub fn get_wal(&self, name: &str, form: WireForm, partial: bool) -> Command {
+    /// What has WAL taken in.
+    pub fn put_wal(&self, test: bool) -> Question {
+        let config = self.config.as_deref().map(|path| format!("--config={}", quoted(path)));
+        let test = test.then(|| "--test".to_owned());
+        let words = config.into_iter().chain(["put-wal".to_owned(), plain_or_quoted(&self.server)]);
+        Question(words.chain(test).collect())
+    }
+
+    /// What has `name` handed out.
+    pub fn get_wal(&self, name: &str, form: WireForm, partial: bool) -> Question {
         let partial = if partial { " --partial" } else { "" };
         self.ask(&format!("get-wal{}{partial}", form.option()), name)
     }
 
-    /// The command that lists the segments from `name` on, at most `limit`.
-    pub fn peek(&self, name: &str, limit: usize) -> Command {
+    /// What lists the segments from `name` on, at most `limit`.
+    pub fn peek(&self, name: &str, limit: usize) -> Question {
         self.ask(&format!("get-wal --peek '{limit}'"), name)
     }
 
-    /// The command that tells whether WAL could be had.
-    pub fn test_get_wal(&self) -> Command {
+    /// What tells whether WAL could be had.
+    pub fn test_get_wal(&self) -> Question {
         self.ask("get-wal --test", "dummy_wal_name")
     }
 
-    fn ask(&self, question: &str, name: &str) -> Command {
+    fn ask(&self, question: &str, name: &str) -> Question {
         let config = self.config.as_deref().map(|path| format!("--config {}", plain_or_quoted(path)));
         let question = format!("{question} {} {}", quoted(&self.server), quoted(name));
-        self.ssh().args(config).arg(question)
+        Question(config.into_iter().chain([question]).collect())
     }
 
-    /// ssh that never asks a question, and tells why it failed but nothing else.
-    fn ssh(&self) -> Command {
-        let shared = self.channel.iter().flat_map(Channel::joined);
-        self.quiet_ssh().args(shared).arg("-T").arg(self.destination()).arg("barman")
+    /// ssh that never asks for anything, and tells why it failed but nothing else.
+    pub fn ssh(&self, question: &Question) -> Command {
+        self.quiet_ssh().arg("-T").arg(self.destination()).arg("barman").args(&question.0)
     }
 
     /// ssh that makes the connection which the others share. It stays longer than PostgreSQL may, in whose data
@@ -150,10 +173,13 @@ mod tests {
     }
 
     /// What the shell on the other side gets: ssh puts the words together.
-    fn sent(command: &Command) -> String {
+    fn sent(question: &Question) -> String {
+        let command = remote(None, "main").ssh(question);
         let words = command.args.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ");
         assert!(words.starts_with("-p 2222 -o BatchMode=yes "), "{words}");
-        words.split_once(" barman@backup ").unwrap().1.to_owned()
+        let sent = words.split_once(" barman@backup ").unwrap().1.to_owned();
+        assert_eq!(sent, question.to_string());
+        sent
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl Group {
 
     /// The output of the group, which ends at the latest when the group was ended.
     pub fn watch<R>(&self, pipe: R) -> Watched<R> {
-        Watched { pipe, stop: self.stop.clone() }
+        Watched::new(pipe, self.stop.clone())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -110,6 +110,13 @@ impl Group {
 pub(super) struct Watched<R> {
     pipe: R,
     stop: Arc<PipeReader>,
+}
+
+impl<R> Watched<R> {
+    /// The output in `pipe`, which ends at the latest when `stop` does.
+    pub fn new(pipe: R, stop: Arc<PipeReader>) -> Self {
+        Self { pipe, stop }
+    }
 }
 
 impl<R: Read + AsFd> Read for Watched<R> {
