@@ -7,23 +7,51 @@ import time
 
 import catalogue
 from contest import BARMAN, OURS, Contender, at_most, case, memory_below, times_faster
-from copying import backup_home, rest_of_wal
+from copying import backup_home, rest_of_wal, rsync_server
 from reading import ARCHIVED, both
 from testbed import BARMAN as BARMAN_BIN
 from testbed import OURS as OURS_BIN
 from testbed import PG, WORK, Home, empty
 
 PROGRAMS = {OURS: OURS_BIN, BARMAN: BARMAN_BIN}
-HANDSHAKE = "one ssh handshake"
+HANDSHAKES = "handshakes of ssh, two at a time"
 
 
-@case("check", "`check` of a server with ssh", at_most(1.15, HANDSHAKE), times_faster(BARMAN, 1))
-def check(rig):
-    home = backup_home(rig, OURS, "check", minimum_redundancy=0)
-    # Both end with 0: there is a backup.
-    home.run("backup", "main")
-    rest_of_wal(home)
-    return [*both(home, "check", "main"), Contender(HANDSHAKE, ["ssh", "database", "true"], floor=True)]
+def several(number):
+    return f"{number} server{'s' if number > 1 else ''}"
+
+
+def checked(rig, program, kind, number, server):
+    """A home with so many servers, all of one cluster, and nothing wrong with them."""
+    names = [f"server{index:03}" for index in range(number)]
+    home = Home(program, f"check-{kind}-{number}", {name: server | {"minimum_redundancy": 0} for name in names})
+    for name in names:
+        catalogue.make(home.server(name), name, 3, 100)
+    return home
+
+
+def checks_over_ssh(number):
+    def make(rig):
+        home = checked(rig, OURS_BIN, "ssh", number, rsync_server(rig.cluster()))
+        shaken = f"seq {number} | xargs -I_ -P 2 ssh database true"
+        return [*both(home, "check", "all"), Contender(HANDSHAKES, ["sh", "-c", shaken], floor=True)]
+    return make
+
+
+def checks_on_this_host(number):
+    def make(rig):
+        server = rsync_server(rig.cluster()) | {"backup_method": "local-rsync"}
+        del server["ssh_command"]
+        return both(checked(rig, OURS_BIN, "local", number, server), "check", "all")
+    return make
+
+
+for number in (1, 10, 50):
+    case(f"check-ssh-{number}", f"`check all` of {several(number)} with ssh", at_most(1.15, HANDSHAKES),
+         times_faster(BARMAN, 1))(checks_over_ssh(number))
+for number in (1, 10, 50):
+    case(f"check-local-{number}", f"`check all` of {several(number)} without ssh",
+         times_faster(BARMAN, 5))(checks_on_this_host(number))
 
 
 def quiet(home):
@@ -48,7 +76,7 @@ def crons(servers):
 
 
 for servers in (1, 10, 50):
-    case(f"cron-{servers}", f"`cron` with {servers} server{'s' if servers > 1 else ''}, none with new WAL",
+    case(f"cron-{servers}", f"`cron` with {several(servers)}, none with new WAL",
          times_faster(BARMAN, 5), note="What they start in the background is not counted.")(crons(servers))
 
 

@@ -165,7 +165,7 @@ pub fn run(server: &Server<'_>) -> Facts {
         Err(_) if server.context.cancel.is_cancelled() => {}
         Err(error) => {
             let reason = error.with_causes();
-            tracing::warn!("Error retrieving PostgreSQL status: {reason}");
+            tracing::warn!("Error retrieving PostgreSQL status of server '{}': {reason}", server.name());
             all.insert("connection_error", reason.into());
         }
     }

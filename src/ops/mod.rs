@@ -37,6 +37,7 @@ pub mod restore;
 pub mod restore_command;
 pub mod retention;
 mod server;
+mod several;
 pub mod show_backup;
 pub mod show_server;
 pub mod status;

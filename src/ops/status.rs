@@ -35,7 +35,8 @@ fn add_postgres(server: &Server<'_>, status: &mut ServerStatus) {
     let (client, facts) = match reached {
         Ok(reached) => reached,
         Err(error) => {
-            tracing::warn!("Error retrieving PostgreSQL status: {}", error.with_causes());
+            let (server, reason) = (server.name(), error.with_causes());
+            tracing::warn!("Error retrieving PostgreSQL status of server '{server}': {reason}");
             status.add("pg_version", "PostgreSQL version", "FAILED trying to get PostgreSQL version");
             return;
         }

@@ -3,6 +3,7 @@ use std::process::ExitCode;
 use super::copy_options::seconds_or;
 use super::selection::{self, Reaction};
 use crate::cli::app::App;
+use crate::config::ServerConfig;
 use crate::ops::check;
 use crate::output::console;
 
@@ -46,21 +47,22 @@ pub struct Args {
 }
 
 pub fn run(app: &App, args: &Args) -> anyhow::Result<ExitCode> {
+    let configs = selection::servers(app, &args.server_names, Reaction::ANY);
+    for config in configs.iter().filter(|config| config.is_toml() && !args.nagios) {
+        app.context.events.warning(&format!(
+            "server '{}' is configured in TOML, where the Python Barman cannot see it",
+            config.name()
+        ));
+    }
+    let timeout = |config: &ServerConfig| seconds_or(args.check_timeout, config.check_timeout());
+    let servers: Vec<_> = configs.into_iter().map(|config| (app.server(config), timeout(config))).collect();
     let mut reports = Vec::new();
-    for config in selection::servers(app, &args.server_names, Reaction::ANY) {
-        let timeout = seconds_or(args.check_timeout, config.check_timeout());
-        if config.is_toml() && !args.nagios {
-            app.context.events.warning(&format!(
-                "server '{}' is configured in TOML, where the Python Barman cannot see it",
-                config.name()
-            ));
-        }
-        let report = check::run(&app.server(config), timeout)?;
+    check::run_all(&servers, |report| {
         if !args.nagios {
             app.terminal.answer(&report);
         }
         reports.push(report);
-    }
+    })?;
     if args.nagios {
         let (text, code) = console::nagios(&reports, app.terminal.failed());
         app.terminal.print_always(&text);

@@ -15,7 +15,7 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use super::time_limit::{self, Limited};
-use super::{Error, Server};
+use super::{Error, Server, several};
 use crate::pg::{self, Client, ServerFacts};
 use crate::sys::events::Silent;
 use crate::sys::{Cancel, Cancelled};
@@ -42,6 +42,21 @@ pub fn run(server: &Server<'_>, timeout: Option<Duration>) -> Result<CheckReport
         checks: rows.checks,
         last_backup_bytes: rows.last_backup_bytes,
         wal_bytes: rows.wal_bytes,
+    })
+}
+
+/// Checks servers, several at a time, each within its own timeout. `each` gets their reports in order.
+///
+/// # Errors
+/// When a stop is asked for.
+pub fn run_all(
+    servers: &[(Server<'_>, Option<Duration>)],
+    mut each: impl FnMut(CheckReport),
+) -> Result<(), Error> {
+    let check = |(server, timeout): &(Server<'_>, _)| run(server, *timeout);
+    several::at_a_time(servers, check, |report| {
+        each(report?);
+        Ok(())
     })
 }
 
@@ -120,7 +135,7 @@ fn look_at_postgres(server: &Server<'_>) -> Postgres {
         Err(Error::Pg(error @ pg::Error::TooOld(_))) => Postgres::TooOld(error.to_string()),
         Err(error) => {
             let reason = error.with_causes();
-            tracing::warn!("Error retrieving PostgreSQL status: {reason}");
+            tracing::warn!("Error retrieving PostgreSQL status of server '{}': {reason}", server.name());
             Postgres::Unreachable(reason)
         }
     }

@@ -6,22 +6,17 @@
 mod host;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use serde_json::{Map, Value, json};
 
 use super::time_limit::{self, Limited};
-use super::{Error, Server, live_status};
+use super::{Error, Server, live_status, several};
 use crate::catalog::BackupInfo;
 use crate::config::{self, Config, Model, Source};
 use crate::pg;
 use crate::sys::Context;
 use crate::types::{HumanDuration, Timestamp, iso_text};
 use crate::wal::XlogDbEntry;
-
-/// How many servers are asked at a time.
-const WORKERS: usize = 8;
 
 /// What the person asks for.
 #[derive(Debug, Clone, Copy)]
@@ -89,21 +84,16 @@ fn describe_servers(
     config: &Config,
     options: Options<'_>,
 ) -> Result<BTreeMap<String, Value>, Error> {
-    let queue = Mutex::new(config.servers.values());
-    let described = Mutex::new(BTreeMap::new());
-    thread::scope(|scope| {
-        for _ in 0..WORKERS.min(config.servers.len()) {
-            scope.spawn(|| {
-                while let Some(next) = { queue.lock().unwrap_or_else(PoisonError::into_inner).next() } {
-                    let answer = describe_server(&Server::new(context, &config.global, next), options);
-                    let mut described = described.lock().unwrap_or_else(PoisonError::into_inner);
-                    described.insert(next.name().to_owned(), answer);
-                }
-            });
-        }
-    });
+    let servers: Vec<_> =
+        config.servers.values().map(|server| Server::new(context, &config.global, server)).collect();
+    let mut described = BTreeMap::new();
+    let describe = |server: &Server<'_>| (server.name().to_owned(), describe_server(server, options));
+    several::at_a_time(&servers, describe, |(name, answer)| {
+        described.insert(name, answer);
+        Ok(())
+    })?;
     context.cancel.check()?;
-    Ok(described.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Ok(described)
 }
 
 fn describe_server(server: &Server<'_>, options: Options<'_>) -> Value {
