@@ -6,6 +6,9 @@ use super::{Block, Class, Damaged, Index, position_in_file};
 use crate::wal::names::{Key, NameRange};
 use crate::wal::totals::Totals;
 
+/// How many blocks are kept that were looked at: searches begin with the same ones.
+const SEEN: usize = 4096;
+
 /// How the sums of a range come about.
 #[derive(Debug, Default)]
 pub(in crate::wal) struct SumPlan {
@@ -127,10 +130,19 @@ impl Index {
             let pending = usize::try_from(pending).ok().and_then(|at| self.pending.get(at));
             return pending.cloned().ok_or(Damaged);
         }
+        let mut seen = self.seen.borrow_mut();
+        if let Some(block) = seen.get(&position) {
+            return Ok(block.clone());
+        }
         let mut bytes = [0; RECORD_BYTES];
         let file = self.file.as_ref().ok_or(Damaged)?;
         file.read_exact_at(&mut bytes, position_in_file(position)).map_err(|_| Damaged)?;
-        Block::decode(&bytes).ok_or(Damaged)
+        let block = Block::decode(&bytes).ok_or(Damaged)?;
+        if seen.len() == SEEN {
+            seen.clear();
+        }
+        seen.insert(position, block.clone());
+        Ok(block)
     }
 
     fn late_blocks(&self) -> Result<&[Block], Damaged> {

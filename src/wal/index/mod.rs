@@ -17,7 +17,8 @@
 mod lookup;
 mod record;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Seek};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -106,6 +107,8 @@ pub(super) struct Index {
     saved: u64,
     /// Finished blocks after those.
     pending: Vec<Block>,
+    /// Of the finished blocks in the file, those that were looked at last.
+    seen: RefCell<HashMap<u64, Block>>,
     header: Header,
     late: OnceCell<Vec<Block>>,
     /// Whether xlog.db was found as it was last indexed.
@@ -117,10 +120,17 @@ pub(super) struct Index {
 impl Index {
     /// The index of an empty file at `xlogdb_path`, not saved yet.
     pub fn new(xlogdb_path: &Path) -> Self {
-        let (header, late) = (Header::default(), OnceCell::new());
-        let path = path_beside(xlogdb_path);
-        let (was_current, is_complete) = (false, false);
-        Self { path, file: None, saved: 0, pending: Vec::new(), header, late, was_current, is_complete }
+        Self {
+            path: path_beside(xlogdb_path),
+            file: None,
+            saved: 0,
+            pending: Vec::new(),
+            seen: RefCell::default(),
+            header: Header::default(),
+            late: OnceCell::new(),
+            was_current: false,
+            is_complete: false,
+        }
     }
 
     /// The index beside `xlogdb`, the open file at `xlogdb_path`: the saved one when it still describes that
