@@ -7,6 +7,7 @@
 
 mod content;
 mod members;
+mod pages;
 #[cfg(test)]
 mod tests;
 mod whole;

@@ -3,6 +3,7 @@ use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use flate2::bufread::MultiGzDecoder;
 use libdeflater::Decompressor;
 
+use super::pages::Pages;
 use super::whole::{self, Room, WHOLE_BYTES};
 use super::{DATA_AT, MEMBER_BYTES, TRAILER_BYTES, length_at, member_length};
 use crate::sys::fs::read_head;
@@ -17,9 +18,12 @@ pub struct GzipContent<R> {
     decompressor: Decompressor,
     /// A member behind its header.
     member: Vec<u8>,
-    /// Its content, of which so much has been read.
-    content: Vec<u8>,
+    /// What was decoded last,
+    content: Option<Pages>,
+    /// of which so much has been read,
     read: usize,
+    /// and so much is content.
+    end: usize,
     /// Held while a file is in memory as a whole, decoded or not.
     room: Option<Room>,
 }
@@ -42,8 +46,9 @@ impl<R: BufRead> GzipContent<R> {
             rest: Rest::Whole(input),
             decompressor: Decompressor::new(),
             member: Vec::new(),
-            content: Vec::new(),
+            content: None,
             read: 0,
+            end: 0,
             room: None,
         }
     }
@@ -82,7 +87,8 @@ impl<R: BufRead> GzipContent<R> {
         let Some(content) = whole::decode(&packed, &mut self.decompressor) else {
             return Ok(stream(packed, input));
         };
-        self.content = content;
+        self.end = content.len();
+        self.content = Some(content);
         Ok(Rest::Nothing)
     }
 
@@ -94,16 +100,16 @@ impl<R: BufRead> GzipContent<R> {
         let damaged = || io::Error::new(io::ErrorKind::InvalidData, "a damaged member of a gzip file");
         let content_length = length_at(&trailer[4..]).filter(|length| *length <= MEMBER_BYTES);
         let content_length = content_length.ok_or_else(damaged)?;
-        self.content.resize(content_length, 0);
-        self.read = 0;
-        let decoded = self.decompressor.deflate_decompress(data, &mut self.content);
+        let content = match &mut self.content {
+            Some(content) => content,
+            none => none.insert(Pages::new(MEMBER_BYTES)?),
+        };
+        let content = &mut content[..content_length];
+        let decoded = self.decompressor.deflate_decompress(data, content);
         let is_sound = decoded.is_ok_and(|length| length == content_length)
-            && libdeflater::crc32(&self.content).to_le_bytes() == trailer[..4];
-        if !is_sound {
-            self.content.clear();
-            return Err(damaged());
-        }
-        Ok(())
+            && libdeflater::crc32(content).to_le_bytes() == trailer[..4];
+        (self.read, self.end) = (0, if is_sound { content_length } else { 0 });
+        if is_sound { Ok(()) } else { Err(damaged()) }
     }
 }
 
@@ -117,16 +123,15 @@ impl<R: BufRead> Read for GzipContent<R> {
 
 impl<R: BufRead> BufRead for GzipContent<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        loop {
-            if self.read < self.content.len() {
-                let end = self.content.len().min(self.read + PIECE_BYTES);
-                return Ok(&self.content[self.read..end]);
+        while self.read == self.end && matches!(self.rest, Rest::Whole(_) | Rest::Members(_)) {
+            self.decode_next()?;
+        }
+        match (&self.content, &mut self.rest) {
+            (Some(content), _) if self.read < self.end => {
+                Ok(&content[self.read..self.end.min(self.read + PIECE_BYTES)])
             }
-            match self.rest {
-                Rest::Stream(ref mut stream) => return stream.fill_buf(),
-                Rest::Nothing => return Ok(&[]),
-                Rest::Whole(_) | Rest::Members(_) => self.decode_next()?,
-            }
+            (_, Rest::Stream(stream)) => stream.fill_buf(),
+            _ => Ok(&[]),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use libdeflater::Decompressor;
 use memchr::memmem;
 
+use super::pages::Pages;
 use super::{LENGTH_BYTES, length_at};
 
 /// What such a file, and its content, may have at most.
@@ -31,14 +32,13 @@ impl Drop for Room {
 ///
 /// The decoder looks at the first member only, and ignores what is behind. Where the length of the content stands in the
 /// last bytes of the file and nowhere else, a sound member that has this length ends there.
-pub(super) fn decode(packed: &[u8], decompressor: &mut Decompressor) -> Option<Vec<u8>> {
+pub(super) fn decode(packed: &[u8], decompressor: &mut Decompressor) -> Option<Pages> {
     let (_, field) = packed.split_last_chunk::<LENGTH_BYTES>()?;
     let length = length_at(field)?;
     let is_small = packed.len() < WHOLE_BYTES && length <= WHOLE_BYTES;
     if !is_small || memmem::find(&packed[..packed.len() - 1], field).is_some() {
         return None;
     }
-    // Zeros that nobody writes, unlike those of a vector that grows.
-    let mut content = vec![0; length];
+    let mut content = Pages::new(length).ok()?;
     (decompressor.gzip_decompress(packed, &mut content) == Ok(length)).then_some(content)
 }
