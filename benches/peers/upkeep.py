@@ -14,17 +14,18 @@ from testbed import OURS as OURS_BIN
 from testbed import PG, WORK, Home, empty
 
 PROGRAMS = {OURS: OURS_BIN, BARMAN: BARMAN_BIN}
-HANDSHAKES = "handshakes of ssh, two at a time"
+AT_A_TIME = 8   # of the servers that ours asks
+HANDSHAKES = "as many handshakes of ssh"
 
 
 def several(number):
     return f"{number} server{'s' if number > 1 else ''}"
 
 
-def checked(rig, program, kind, number, server):
+def checked(kind, number, server):
     """A home with so many servers, all of one cluster, and nothing wrong with them."""
     names = [f"server{index:03}" for index in range(number)]
-    home = Home(program, f"check-{kind}-{number}", {name: server | {"minimum_redundancy": 0} for name in names})
+    home = Home(OURS_BIN, f"check-{kind}-{number}", {name: server | {"minimum_redundancy": 0} for name in names})
     for name in names:
         catalogue.make(home.server(name), name, 3, 100)
     return home
@@ -32,8 +33,8 @@ def checked(rig, program, kind, number, server):
 
 def checks_over_ssh(number):
     def make(rig):
-        home = checked(rig, OURS_BIN, "ssh", number, rsync_server(rig.cluster()))
-        shaken = f"seq {number} | xargs -I_ -P 2 ssh database true"
+        home = checked("ssh", number, rsync_server(rig.cluster()))
+        shaken = f"seq {number} | xargs -I_ -P {AT_A_TIME} ssh database true"
         return [*both(home, "check", "all"), Contender(HANDSHAKES, ["sh", "-c", shaken], floor=True)]
     return make
 
@@ -42,7 +43,7 @@ def checks_on_this_host(number):
     def make(rig):
         server = rsync_server(rig.cluster()) | {"backup_method": "local-rsync"}
         del server["ssh_command"]
-        return both(checked(rig, OURS_BIN, "local", number, server), "check", "all")
+        return both(checked("local", number, server), "check", "all")
     return make
 
 

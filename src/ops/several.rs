@@ -10,8 +10,10 @@ use super::Error;
 /// How many at a time. They may have one host between them, whose sshd lets ten knock at the same time.
 const WORKERS: usize = 8;
 
-/// Does `work` on each server. `take` gets what comes of it in the order of the servers, as early as that allows; its
-/// first error ends everything.
+/// Does `work` on each server. `take` gets what comes of it in the order of the servers, as early as that allows.
+///
+/// # Errors
+/// With the first error of `take`: nothing is begun after it, and what runs is waited for.
 pub fn at_a_time<S: Sync, R: Send>(
     servers: &[S],
     work: impl Fn(&S) -> R + Sync,

@@ -1,11 +1,13 @@
 //! Processes that are not ours to wait for: those that hold a lock, or listen for us.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
 use nix::unistd::Pid;
 
 /// Asks a process to stop, as Ctrl-C does; `false` when there is no such process any more.
@@ -21,7 +23,17 @@ pub fn exists(pid: u32) -> bool {
 
 /// Whether a process listens at a socket; what a killed one has left is none.
 pub fn listens_at(socket: &Path) -> bool {
-    UnixStream::connect(socket).is_ok()
+    connect_at_once(socket).is_ok()
+}
+
+/// Connects to the process that listens at a socket, unless that is stopped and too many wait for it already.
+pub fn connect_at_once(socket: &Path) -> io::Result<UnixStream> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let descriptor = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    socket::connect(descriptor.as_raw_fd(), &UnixAddr::new(socket)?)?;
+    let stream = UnixStream::from(descriptor);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 fn send(pid: u32, signal: Option<Signal>) -> io::Result<bool> {

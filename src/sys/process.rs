@@ -1,4 +1,5 @@
-//! Other programs, always as argument vectors.
+//! Other programs, as argument vectors; what a program on another host is asked through a shared connection, where there
+//! is only a shell, is a text of quoted words.
 //!
 //! A guarded child runs in a process group of its own with standard input closed; the whole group is ended when
 //! the stop is asked for, and the child dies with us. A detached child (the background work of `cron`) is another
@@ -26,13 +27,16 @@ pub use command::{Command, find_program};
 use group::{Group, Watch};
 pub use pipe::Failed;
 use pipe::Pipe;
-pub use shared_ssh::{NOT_CONNECTED, run_shared};
+pub use shared_ssh::run_shared;
 
 /// How much is kept of what a child says.
 const KEPT_BYTES: usize = 64 << 10;
 
 /// As many bytes as a pipe of Linux holds, pipe(7).
 const PIPE_BYTES: usize = 64 << 10;
+
+/// The exit code by which ssh tells that it did not get through to the command, or that the connection was lost.
+pub const NOT_CONNECTED: i32 = 255;
 
 /// How a program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::words;
-use crate::sys::{Cancelled, Command, Context, Finished, process};
+use crate::sys::process::{self, NOT_CONNECTED};
+use crate::sys::{Cancelled, Command, Context, Finished};
 
 /// Never ask a question, and take the key of a host seen for the first time as Barman does.
 const OPTIONS: [&str; 4] = ["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"];
-
-/// The exit code by which ssh tells that it did not get through to the command.
-const NOT_CONNECTED: i32 = 255;
 
 /// Something on the other host could not be asked.
 #[derive(Debug, thiserror::Error)]

@@ -98,7 +98,8 @@ fn encrypted_wal_arrives_as_it_is_and_is_opened_with_the_keys_of_the_passive_nod
     nodes.assert_same_files(&id);
 
     // Without the private key nothing of it can be read.
-    let name = listed[0].split('\t').next().unwrap();
+    let mut names = listed.iter().map(|line| line.split('\t').next().unwrap());
+    let name = names.find(|name| name.len() == 24).unwrap();
     let place = nodes.passive.dir().join("fetched");
     let fetch = format!("get-wal main {name} -o {}", place.display());
     fs::create_dir_all(&place).unwrap();

@@ -276,6 +276,7 @@ fn a_connection_that_is_shared_may_break_or_refuse_more_sessions() {
         fs::write(hosts.site.incoming().join(name(number)), content(number)).unwrap();
     }
     let (spool, target) = (word(&hosts.path("spool")), hosts.path("fetched"));
+    let stored = hosts.site.incoming().join(name(24));
     let fetch = |hosts: &Hosts, numbers: Range<u8>| {
         for number in numbers {
             let words = format!("-p 4 --spool-dir {spool} @ {} {}", name(number), word(&target));
@@ -288,18 +289,34 @@ fn a_connection_that_is_shared_may_break_or_refuse_more_sessions() {
     };
     assert_eq!(fetch(&hosts, 1..10), 1);
 
+    let serve_with = |hosts: &Hosts, script: &str| {
+        let program = hosts.path("script");
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        hosts.host.serve_with(&program);
+    };
+    let start = |hosts: &Hosts, number| {
+        let words = format!("-p 4 --spool-dir {spool} @ {} {}", name(number), word(&target));
+        let running = hosts.host.start(Clients::Ours, RESTORE, &words);
+        eventually("the other side is asked", || hosts.path("spool/asked").exists());
+        fs::remove_file(hosts.path("spool/asked")).unwrap();
+        running
+    };
     // A command that does not answer goes on for ever, and we do not.
-    let hangs = hosts.path("hangs");
-    fs::write(&hangs, format!("#!/bin/sh\necho asked > {spool}/asked\nexec sleep 30\n")).unwrap();
-    fs::set_permissions(&hangs, fs::Permissions::from_mode(0o755)).unwrap();
-    hosts.host.serve_with(&hangs);
-    let words = format!("-p 4 --spool-dir {spool} @ {} {}", name(40), word(&target));
-    let running = hosts.host.start(Clients::Ours, RESTORE, &words);
-    eventually("the other side is asked", || hosts.path("spool/asked").exists());
+    serve_with(&hosts, &format!("echo asked > {spool}/asked; exec sleep 30"));
+    let running = start(&hosts, 40);
     let asked = Instant::now();
     running.signal(Signal::SIGTERM);
     running.finish().fails(143, &["interrupted"]);
     assert!(asked.elapsed() < Duration::from_secs(20));
+    // It breaks when half of the file has come.
+    let half = format!("head -c 500000 {}; echo asked > {spool}/asked; exec sleep 30", word(&stored));
+    let (once, barman) = (word(&hosts.path("once")), word(&tools::barman()));
+    serve_with(&hosts, &format!("if mkdir {once}; then {half}; fi; exec {barman} \"$@\""));
+    let running = start(&hosts, 24);
+    hosts.sshd.cut_connections();
+    running.finish().ok();
+    assert!(fs::read(&target).unwrap() == content(24));
     hosts.host.serve_with(&tools::barman());
 
     // Whether ssh has noticed or not.
@@ -318,7 +335,7 @@ fn a_connection_that_is_shared_may_break_or_refuse_more_sessions() {
     hosts.sshd.restart(&settings);
     assert!(fetch(&hosts, 16..20) > 3);
     assert!(hosts.path("spool").join(name(20)).exists());
-    // What ssh says of the session that it did not get is not taken for the other side's.
+    // That is asked through a connection of its own, too.
     let words = format!("-p 4 --spool-dir {spool} @ {} {}", name(25), word(&target));
     hosts.host.run(Clients::Ours, RESTORE, &words).fails(1, &[&name(25), "not found in server"]);
 }

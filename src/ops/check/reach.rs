@@ -54,7 +54,7 @@ pub fn check_access(server: &Server<'_>, attempt: Attempt, rows: &mut Rows) -> R
         }
     };
     if !test.connected() {
-        tracing::warn!("{}", test.stderr);
+        tracing::warn!("server '{}': {}", server.name(), test.stderr);
         let hint = format!(
             "Connection failed using '{} -o BatchMode=yes -o StrictHostKeyChecking=no' return code {}",
             command.unwrap_or_default(),

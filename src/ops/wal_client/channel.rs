@@ -27,7 +27,7 @@ const LONGEST: usize = 107 - 17;
 /// A connection of ssh that many commands share, since a handshake takes longer than a file.
 ///
 /// The other side does not see it: each command has a session of its own, and a key for which it allows certain
-/// commands only remains one. Where it allows fewer sessions, ssh makes connections of their own for the others.
+/// commands only remains one. Where it allows fewer sessions, the others have connections of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
     socket: PathBuf,

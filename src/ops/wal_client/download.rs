@@ -98,8 +98,12 @@ impl Download<'_> {
         let (finished, (mut file, mut path)) = self.remote.ask_by(self.context, |remote| {
             let (file, path) = make()?;
             let question = remote.get_wal(&name.to_string(), self.form, self.partial);
-            let finished = remote.stream(self.context, &question, &mut files.writer(&file, &path))?;
-            Ok((finished, (file, path)))
+            let mut out = Out { file: files.writer(&file, &path), failure: None };
+            let finished = remote.stream(self.context, &question, &mut out);
+            if let Some(source) = out.failure {
+                return Err(fs::Error { action: "write", path, source }.into());
+            }
+            Ok((finished?, (file, path)))
         })?;
         if !finished.success() {
             return match tells_absence(&finished) {
@@ -143,6 +147,26 @@ impl Download<'_> {
     }
 }
 
+/// A file that takes what a command prints, and keeps why it does not: whoever runs the command could not tell that from
+/// trouble with the command.
+struct Out<W> {
+    file: W,
+    failure: Option<io::Error>,
+}
+
+impl<W: Write> Write for Out<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).map_err(|error| {
+            self.failure = Some(error);
+            io::ErrorKind::Other.into()
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 fn destination(target: &Path, error: fs::Error) -> Error {
     Error::Destination { path: target.to_owned(), source: error.source }
 }
@@ -153,7 +177,9 @@ fn destination(target: &Path, error: fs::Error) -> Error {
 /// says, the code is all there is.
 fn tells_absence(finished: &Finished) -> bool {
     let stderr = finished.stderr_text();
-    finished.code == 1 && (stderr.is_empty() || stderr.contains("' not found in server '"))
+    // What ssh says when it cannot share a connection is not the other side's.
+    let is_silent = stderr.lines().all(|line| line.starts_with("mux_client_"));
+    finished.code == 1 && (is_silent || stderr.contains("' not found in server '"))
 }
 
 /// Fails when a segment is not as long as its first page says.
@@ -161,6 +187,9 @@ pub(super) fn ensure_whole(name: WalName, file: &mut File, path: &Path) -> Resul
     let head = read_head(&mut *file, SegmentHeader::BYTES).at("read", path)?;
     file.rewind().at("rewind", path)?;
     let bytes = file.metadata().at("examine", path)?.len();
+    if name.segment().is_some() && head.len() < SegmentHeader::BYTES {
+        return Err(Error::TooShort { name: name.to_string(), bytes });
+    }
     match SegmentHeader::parse(&head).filter(|_| name.segment().is_some()) {
         Some(header) if u64::from(header.segment_size.bytes()) != bytes => {
             Err(Error::WrongLength { name: name.to_string(), bytes, expected: header.segment_size.bytes() })

@@ -80,6 +80,14 @@ pub enum Error {
         /// What should have come.
         expected: u32,
     },
+    /// What came is not even the beginning of a segment.
+    #[error("WAL file '{name}' came with {bytes} bytes, less than a segment begins with")]
+    TooShort {
+        /// The file.
+        name: String,
+        /// What came.
+        bytes: u64,
+    },
     /// What came cannot be decompressed.
     #[error("WAL file '{name}' came damaged")]
     Damaged {
@@ -92,8 +100,8 @@ pub enum Error {
     #[error(transparent)]
     File(#[from] fs::Error),
     /// ssh could not be run.
-    #[error("Error executing ssh: {0}")]
-    Ssh(process::Error),
+    #[error("Error executing ssh")]
+    Ssh(#[source] process::Error),
     /// We were asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),

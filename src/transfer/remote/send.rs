@@ -8,6 +8,7 @@ use flate2::write::GzEncoder;
 use super::pace::Paced;
 use super::tar::TarWriter;
 use super::{Error, RemoteHost};
+use crate::sys::process::NOT_CONNECTED;
 use crate::sys::{Feeder, Finished, Progress, fs};
 
 /// So much is sent by one `tar`, or one file more: what is lost with a connection is not more than that.
@@ -21,9 +22,6 @@ const KEPT_BYTES: u64 = 16 << 20;
 
 /// What is read of them at a time.
 const PIECE_BYTES: u64 = 1 << 20;
-
-/// The exit code of ssh when the connection is lost.
-pub(super) const LOST: i32 = 255;
 
 /// Which time a file there is given.
 #[derive(Debug, Clone, Copy)]
@@ -111,7 +109,7 @@ impl RemoteHost {
             Ok(sent) => self.judge("write files into", dir, &finished).map(|()| Ok(sent)),
             Err(Broken::Pipe) => {
                 // Success is out of the question, whatever the exit code says.
-                let code = if finished.success() { LOST } else { finished.code };
+                let code = if finished.success() { NOT_CONNECTED } else { finished.code };
                 self.judge("write files into", dir, &Finished { code, ..finished }).map(|()| Ok(sent))
             }
         }

@@ -3,10 +3,11 @@ use std::path::Path;
 
 use tar::{Builder, EntryType, Header};
 
-use super::send::{LOST, Times};
+use super::send::Times;
 use super::{Error, RemoteHost};
 use crate::codec::{Member, MemberKind};
 use crate::sys::Finished;
+use crate::sys::process::NOT_CONNECTED;
 use crate::transfer::ssh;
 
 /// What takes the members of an archive, one by one.
@@ -48,7 +49,7 @@ impl RemoteHost {
                 End::Failed(error) => Ok(Err(error)),
                 End::Broken => {
                     // Success is out of the question, whatever the exit code says.
-                    let code = if finished.success() { LOST } else { finished.code };
+                    let code = if finished.success() { NOT_CONNECTED } else { finished.code };
                     self.judge(action, dir, &Finished { code, ..finished }).map(Ok)
                 }
             }

@@ -1,6 +1,7 @@
 use std::fmt;
 
-use crate::sys::{Cancelled, Finished, process};
+use crate::sys::process::{self, NOT_CONNECTED};
+use crate::sys::{Cancelled, Finished};
 
 /// As many lines of rsync's complaints are worth reading.
 const LINES_SHOWN: usize = 20;
@@ -166,7 +167,7 @@ fn reason(code: i32, stderr: &str) -> Reason {
         127 => Reason::NotInstalledThere,
         12 if says("not found") => Reason::NotInstalledThere,
         12 | 14 if says("Failed to exec") => Reason::NoShell,
-        255 => Reason::NotConnected,
+        NOT_CONNECTED => Reason::NotConnected,
         // ssh has ended, and rsync found out before it could ask for its exit code.
         12 if says("(0 bytes received so far)") => Reason::NotConnected,
         _ if says("No space left on device") || says("Disk quota exceeded") => Reason::NoSpace,

@@ -107,7 +107,7 @@ pub(super) struct Index {
     saved: u64,
     /// Finished blocks after those.
     pending: Vec<Block>,
-    /// Of the finished blocks in the file, those that were looked at last.
+    /// Of the finished blocks in the file, some that were looked at.
     seen: RefCell<HashMap<u64, Block>>,
     header: Header,
     late: OnceCell<Vec<Block>>,
