@@ -3,8 +3,8 @@
 # Measures this program beside its peers, and writes doc/benchmarks.md.
 #
 #   bash benches/peers.sh            every case; takes an hour and 45 GB below /var/tmp
-#   bash benches/peers.sh CASE...    these only (`bash benches/peers.sh --list` names them; `growth` is all growth-...); the
-#                                    others keep their figures
+#   bash benches/peers.sh CASE...    these only (`bash benches/peers.sh --list` names them; `growth` is all
+#                                    growth-...); the others keep their figures
 #   bash benches/peers.sh --clean    removes what was made below /var/tmp
 #
 # For Debian with Rust, as root or as a user with sudo. Installs the peers: Barman 3.19.1 from PyPI, pgBackRest and

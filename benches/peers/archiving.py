@@ -38,7 +38,7 @@ def archiver(program, source, **options):
 
 
 def stored(program, source, pack):
-    """What processors, disk and fsync allow: `pack` makes `$to` of the segment `$f`; on each processor one at a time."""
+    """What processor, disk and fsync allow: `pack` makes `$to` of the segment `$f`, one at a time on each processor."""
     place = WORK / "floor"
 
     def before():

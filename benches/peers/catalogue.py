@@ -52,9 +52,10 @@ def make(directory, server, backups, segments, files=None):
 def lines(first, end):
     """The lines of xlog.db from segment `first` to before `end`, in one hash directory."""
     directory, began = segment(first)[:16], FIRST.timestamp()
-    return "".join(
-        [f"{directory}{number % ON_LINE:08X}\t5242880\t{began + number * 20.5}\tgzip\tNone\n" for number in range(first, end)]
-    )
+    return "".join([
+        f"{directory}{number % ON_LINE:08X}\t5242880\t{began + number * 20.5}\tgzip\tNone\n"
+        for number in range(first, end)
+    ])
 
 
 def write_files(wals, segments, content):

@@ -92,10 +92,12 @@ def raw_rsync(rig):
         listed = "".join(f"{path}\n" for _, path in sizes[half::JOBS])
         (WORK / f"floor-files-{half}").write_text(listed)
     copies = " & ".join(
-        f"rsync -a --inplace -e 'ssh -F {WORK}/ssh/config' --files-from={WORK}/floor-files-{half} database:{data}/ {target}/"
+        f"rsync -a --inplace -e 'ssh -F {WORK}/ssh/config' --files-from={WORK}/floor-files-{half} "
+        f"database:{data}/ {target}/"
         for half in range(JOBS)
     )
-    steps = ["SELECT pg_backup_start('floor', true)", f"\\! {copies} & wait; sync -f {target}", "SELECT pg_backup_stop(false)"]
+    copy = f"\\! {copies} & wait; sync -f {target}"
+    steps = ["SELECT pg_backup_start('floor', true)", copy, "SELECT pg_backup_stop(false)"]
     words = [word for step in steps for word in ("-c", step)]
     command = [str(PG / "psql"), "-p", str(rig.cluster().port), "-d", "postgres", "-AtXq", *words]
     return Contender(RAW, command, lambda: empty(target), floor=True)
@@ -117,8 +119,8 @@ def backup(rig):
     return [*contenders, Contender(PGBACKREST, other.backup("full"), other.forget), raw_rsync(rig)]
 
 
-@case("backup-again", "`backup` with `reuse_backup = link`, nothing changed since the last one", times_faster(BARMAN, 1),
-      times_faster(PGBACKREST, 1))
+@case("backup-again", "`backup` with `reuse_backup = link`, nothing changed since the last one",
+      times_faster(BARMAN, 1), times_faster(PGBACKREST, 1))
 def backup_again(rig):
     rig.cluster().sql("CHECKPOINT")
     contenders = []
@@ -126,7 +128,8 @@ def backup_again(rig):
         home = backup_home(rig, program, "again", reuse_backup="link")
         home.run("backup", "main")
         rest_of_wal(home)
-        contenders.append(Contender(program, home.command("backup", "main"), lambda home=home: rig.cluster().ship_to(home)))
+        ship = lambda home=home: rig.cluster().ship_to(home)  # noqa: E731
+        contenders.append(Contender(program, home.command("backup", "main"), ship))
     other = PgBackRest(rig)
     run(*other.backup("full"))
     return [*contenders, Contender(PGBACKREST, other.backup("incr"))]

@@ -1,4 +1,4 @@
-"""How the cost of our commands grows with what there is. The sizes take the places of contenders, ours are all of them."""
+"""How the cost of our commands grows with what there is. The sizes take the places of contenders, all of them ours."""
 
 import functools
 import gzip
@@ -61,7 +61,8 @@ def growth(name, command, grows, sizes, target, reason):
         def make(rig):
             contenders = ((size, make_one(rig, size)) for size in sizes)
             return [replace(contender, name=contender.name or f"{size:,}") for size, contender in contenders]
-        CASES[f"growth-{name}"] = Growth(f"growth-{name}", f"{command} by {grows}", make, [target], reason, command, grows)
+        title = f"{command} by {grows}"
+        CASES[f"growth-{name}"] = Growth(f"growth-{name}", title, make, [target], reason, command, grows)
         return make_one
     return register
 
@@ -129,7 +130,8 @@ def list_backups_lines(rig, lines):
     return ours(home_with_lines(rig, lines), "list-backups", "main")
 
 
-@growth("list-backups", "`list-backups`", "backups", BACKUPS, LINEAR, "Every record is read, and has a row in the answer.")
+@growth("list-backups", "`list-backups`", "backups", BACKUPS, LINEAR,
+        "Every record is read, and has a row in the answer.")
 def list_backups(rig, backups):
     return ours(home_with_backups(backups), "list-backups", "main")
 
@@ -140,12 +142,14 @@ def show_backup(rig, lines):
 
 
 @growth("list-files", "`list-files --target wal latest`", "segments in the answer",
-        tuple(lines // FEW_BACKUPS for lines in LINES), LINEAR, "Each line of the answer is a line of `xlog.db` that is read.")
+        tuple(lines // FEW_BACKUPS for lines in LINES), LINEAR,
+        "Each line of the answer is a line of `xlog.db` that is read.")
 def list_files(rig, segments):
     return ours(home_with_lines(rig, segments * FEW_BACKUPS), "list-files", "--target", "wal", "main", "latest")
 
 
-@growth("list-servers", "`list-servers`", "servers", SERVERS, LINEAR, "The settings of all servers are read and checked.")
+@growth("list-servers", "`list-servers`", "servers", SERVERS, LINEAR,
+        "The settings of all servers are read and checked.")
 def list_servers(rig, servers):
     return ours(home_with_servers(servers), "list-servers")
 
@@ -177,7 +181,8 @@ def archive(rig, segments):
     return replace(contender, name="")
 
 
-@growth("cron", "`cron` with nothing to do", "servers", SERVERS, LINEAR, "Each server has its archiving started in the background.")
+@growth("cron", "`cron` with nothing to do", "servers", SERVERS, LINEAR,
+        "Each server has its archiving started in the background.")
 def cron(rig, servers):
     home = home_with_servers(servers)
     return ours(home, "cron", before=lambda: quiet(home))
@@ -203,12 +208,14 @@ def cron_backups(rig, backups):
     return ours(home, "cron", before=lambda: quiet(home))
 
 
-@growth("check", "`check` of a server that is down", "backups", BACKUPS, LINEAR, "Failed backups are counted among all records.")
+@growth("check", "`check` of a server that is down", "backups", BACKUPS, LINEAR,
+        "Failed backups are counted among all records.")
 def check(rig, backups):
     return ours(home_with_backups(backups), "check", "main", status=1)
 
 
-@growth("rebuild-xlogdb", "`rebuild-xlogdb`", "WAL files in the archive", FILES, LINEAR, "The beginning of each file is read.")
+@growth("rebuild-xlogdb", "`rebuild-xlogdb`", "WAL files in the archive", FILES, LINEAR,
+        "The beginning of each file is read.")
 def rebuild(rig, files):
     return ours(home_with_files(rig, files), "rebuild-xlogdb", "main")
 
@@ -252,7 +259,8 @@ def by_bytes(home, *words, **options):
 COPIED = "Each byte is read and written once"
 
 
-@growth("backup", "`backup` over ssh with rsync", "bytes", SCALES, LINEAR, f"{COPIED}, after some seconds of talk with the server.")
+@growth("backup", "`backup` over ssh with rsync", "bytes", SCALES, LINEAR,
+        f"{COPIED}, after some seconds of talk with the server.")
 def backup(rig, scale):
     home = rsync_home(rig, scale, "backup")
     return by_bytes(home, "backup", "main", before=lambda: remove_backups(home))
@@ -265,14 +273,16 @@ def restore(rig, scale):
     return by_bytes(home, "restore", "main", "latest", target, before=lambda: empty(target))
 
 
-@growth("generate-manifest", "`generate-manifest`", "bytes", SCALES, LINEAR, "Each byte is read and summed, on all processors.")
+@growth("generate-manifest", "`generate-manifest`", "bytes", SCALES, LINEAR,
+        "Each byte is read and summed, on all processors.")
 def generate_manifest(rig, scale):
     home, data = backed_up(rig, scale)
     manifest = data / "backup_manifest"
     return by_bytes(home, "generate-manifest", "main", "latest", before=lambda: manifest.unlink(missing_ok=True))
 
 
-@growth("verify-backup", "`verify-backup`", "bytes", SCALES, LINEAR, "Each byte is read and summed, on all processors.")
+@growth("verify-backup", "`verify-backup`", "bytes", SCALES, LINEAR,
+        "Each byte is read and summed, on all processors.")
 def verify_backup(rig, scale):
     home, data = backed_up(rig, scale)
     (data / "backup_manifest").unlink(missing_ok=True)

@@ -147,8 +147,9 @@ class Recovery:
 @case("recovery", f"Recovery that replays {SEGMENTS} segments compressed with gzip, fetched over ssh",
       at_most(1.15, COPY), at_most(1.15, COPY_BESIDE), times_faster(BARMAN, 1), times_faster(PGBACKREST, 1),
       note=f"`barman-wal-restore -p {AHEAD} --keep-compression` for both; pgBackRest fetches ahead by `archive-async`, "
-           "without ssh. All processors are busy: what ssh and decoding alone take from the replay, the last row shows. "
-           "Beside it one ssh brings all segments, and one process decodes the same files; both throw away what they get.")
+           "without ssh. All processors are busy: what ssh and decoding alone take from the replay, the last row "
+           "shows. Beside it one ssh brings all segments, and one process decodes the same files; both throw away what "
+           "they get.")
 def recovery(rig):
     replay = Recovery(rig)
     source = replay.source

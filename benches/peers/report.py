@@ -15,10 +15,11 @@ INTRODUCTION = """\
 Made by `bash benches/peers.sh`, which brings its own PostgreSQL, sshd, data and peers. In each of {rounds} rounds all
 contenders of a case take their turn, after a `sync`, and the first one changes from round to round; the median counts.
 A peer that takes more than {slow:g} seconds has {few} turns.
-*Italic* contenders are the floor: no program for the job, but what the machine allows at best. "Ratio" is how many times
-as long as ours it took. Memory is the peak of the process itself / of its largest child, in MiB. A line below each
-table says what the case must show, and whether it does. "hyperfine" is a second opinion on what takes milliseconds:
-the median of 20 runs in a row by that program, which can neither alternate nor prepare what most cases need.
+*Italic* contenders are the floor: no program for the job, but what the machine allows at best. "Ratio" is how many
+times as long as ours it took. Memory is the peak of the process itself / of its largest child, in MiB. A line below
+each table says what the case must show, and whether it does. "hyperfine" is a second opinion on what takes
+milliseconds: the median of 20 runs in a row by that program, which can neither alternate nor prepare what most cases
+need.
 
 Absolute times belong to this machine; look at the ratios.
 
@@ -26,8 +27,8 @@ Absolute times belong to this machine; look at the ratios.
 
 # With the modules that have the cases.
 HEADINGS = {
-    "Start, lists, one WAL file": ["reading"], "Archiving": ["archiving"], "Backup and restore": ["copying", "recovery"],
-    "Upkeep": ["upkeep"],
+    "Start, lists, one WAL file": ["reading"], "Archiving": ["archiving"],
+    "Backup and restore": ["copying", "recovery"], "Upkeep": ["upkeep"],
 }
 HEAD_OF_SUMMARY = """\
 ## Summary
@@ -49,8 +50,9 @@ Memory is our peak at the least and at the greatest size, in MiB.
 
 
 END_OF_GROWTH = """
-Of what runs every minute, `archive-wal` takes what has arrived, whatever is there. `cron` and `check` read the record of
-each backup, of which there are as many as the retention policy keeps: another program may have changed one in its place.
+Of what runs every minute, `archive-wal` takes what has arrived, whatever is there. `cron` and `check` read the record
+of each backup, of which there are as many as the retention policy keeps: another program may have changed one in its
+place.
 """
 
 
@@ -72,13 +74,14 @@ def machine():
     with open("/proc/meminfo") as info:
         memory = int(info.readline().split()[1]) / 2**20
     kind = line_of(["stat", "-f", "-c", "%T", str(testbed.WORK)])
+    python = line_of([str(testbed.WORK / "peer/bin/python"), "--version"])
     rows = {
         "Date": date.today().isoformat(),
         "Commit": os.environ.get("COMMIT", "?"),
         "Machine": f"{os.cpu_count()} cores, {model}, {memory:.0f} GiB, {kind}, Linux {platform.release()}",
         "PostgreSQL": line_of([str(testbed.PG / "postgres"), "--version"]),
         "Ours": line_of([testbed.OURS, "--version"]),
-        "Barman": f"{line_of([testbed.BARMAN, '--version'])}, Python {line_of([str(testbed.WORK / 'peer/bin/python'), '--version']).split()[-1]}",
+        "Barman": f"{line_of([testbed.BARMAN, '--version'])}, {python}",
         "pgBackRest": line_of(["pgbackrest", "version"]),
         "rsync, ssh": f"{line_of(['rsync', '--version'])}; "
         + subprocess.run(["ssh", "-V"], capture_output=True, text=True).stderr.strip(),

@@ -88,7 +88,9 @@ class Sshd:
 
 
 class Cluster:
-    """PostgreSQL with pgbench's tables. Archives into `$WORK/wal` while that exists, and where `$WORK/incoming` points."""
+    """PostgreSQL with pgbench's tables.
+
+    Archives into `$WORK/wal` while that exists, and where `$WORK/incoming` points."""
 
     def __init__(self, scale=SCALE):
         suffix = "" if scale == SCALE else f"-{scale}"
@@ -101,7 +103,8 @@ class Cluster:
                 f"port = {self.port}\nlisten_addresses = ''\nunix_socket_directories = '{WORK}'\nfsync = off\n"
                 "synchronous_commit = off\nautovacuum = off\nmax_wal_size = 8GB\ncheckpoint_timeout = 1h\n"
                 "wal_level = replica\narchive_mode = on\nmax_wal_senders = 10\nshared_buffers = 256MB\n"
-                f"archive_command = 'for d in {self.wal} {self.incoming}; do test ! -d $d || cp %p $d/%f || exit; done'\n"
+                "archive_command = "
+                f"'for d in {self.wal} {self.incoming}; do test ! -d $d || cp %p $d/%f || exit; done'\n"
             )
         self.start()
         if not self.made():
@@ -133,8 +136,9 @@ class Cluster:
         self.incoming.symlink_to(home.server() / "incoming")
 
     def write_wal(self, segments, only_full=True):
-        """So many segments of pgbench, with full page images, in `$WORK/wal`; what is there already counts, but for what
-        the backups of other cases have closed early."""
+        """So many segments of pgbench, with full page images, in `$WORK/wal`.
+
+        What is there already counts, but for what the backups of other cases have closed early."""
         place = self.wal
         place.mkdir(exist_ok=True)
         def there():
