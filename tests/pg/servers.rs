@@ -308,6 +308,8 @@ fn a_stop_breaks_a_wait_for_the_server_and_the_server_gives_up_too() {
             let sql = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE";
             cluster.sql(&format!("{sql} '{query}%'"))
         };
+        // What the first session of a server reads, tablespaces among it, the others find in a file.
+        cluster.sql("SELECT 1");
         let lock = "BEGIN; LOCK pg_catalog.pg_tablespace; SELECT pg_sleep(600)";
         let mut blocker = cluster.psql();
         let mut blocker =
