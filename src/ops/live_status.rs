@@ -153,11 +153,7 @@ pub fn run(server: &Server<'_>) -> Facts {
         return all;
     }
     all.extend(EXPECTED_OF_POSTGRES.map(|name| (name, Fact::Unknown)));
-    let reached = server.connect().and_then(|client| {
-        let facts = client.server_facts()?;
-        Ok((client, facts))
-    });
-    match reached {
+    match server.connect_with_facts() {
         Ok((client, facts)) => {
             add_facts(&mut all, &facts);
             add_queried(server, &client, &mut all);
@@ -165,7 +161,7 @@ pub fn run(server: &Server<'_>) -> Facts {
         Err(_) if server.context.cancel.is_cancelled() => {}
         Err(error) => {
             let reason = error.with_causes();
-            tracing::warn!("Error retrieving PostgreSQL status of server '{}': {reason}", server.name());
+            server.log_unreachable(&reason);
             all.insert("connection_error", reason.into());
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use super::{Error, compression};
 use crate::catalog::{Catalog, Layout};
 use crate::config::{BackupMethod, Global, Retry, ReuseBackup, ServerConfig};
-use crate::pg::{self, Client, Conninfo};
+use crate::pg::{self, Client, Conninfo, ServerFacts};
 use crate::sys::{Context, Lock};
 use crate::transfer::smart_copy::{ReuseMode, SmartCopy, StartThrottle};
 use crate::transfer::{self, Endpoint, SshCommand};
@@ -149,6 +149,18 @@ impl<'a> Server<'a> {
         let text = self.config.conninfo().unwrap_or_default();
         let conninfo: Conninfo = text.parse().map_err(pg::Error::from)?;
         Ok(Client::connect(&conninfo, &self.context.cancel)?)
+    }
+
+    /// A connection to PostgreSQL, and what that tells of itself.
+    pub fn connect_with_facts(&self) -> Result<(Client, ServerFacts), Error> {
+        let client = self.connect()?;
+        let facts = client.server_facts()?;
+        Ok((client, facts))
+    }
+
+    /// Has the log tell why PostgreSQL could not be asked what it is.
+    pub fn log_unreachable(&self, reason: &str) {
+        tracing::warn!("Error retrieving PostgreSQL status of server '{}': {reason}", self.name());
     }
 
     /// Takes the lock at `path` to work under it; `None` when another process does.

@@ -28,15 +28,10 @@ pub fn run(server: &Server<'_>) -> Result<ServerStatus, Error> {
 }
 
 fn add_postgres(server: &Server<'_>, status: &mut ServerStatus) {
-    let reached = server.connect().and_then(|client| {
-        let facts = client.server_facts()?;
-        Ok((client, facts))
-    });
-    let (client, facts) = match reached {
+    let (client, facts) = match server.connect_with_facts() {
         Ok(reached) => reached,
         Err(error) => {
-            let (server, reason) = (server.name(), error.with_causes());
-            tracing::warn!("Error retrieving PostgreSQL status of server '{server}': {reason}");
+            server.log_unreachable(&error.with_causes());
             status.add("pg_version", "PostgreSQL version", "FAILED trying to get PostgreSQL version");
             return;
         }

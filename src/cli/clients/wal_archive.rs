@@ -129,8 +129,7 @@ pub fn main(words: &[OsString]) -> ExitCode {
 }
 
 fn test(context: &Context, remote: &Remote) -> Result<ExitCode, Error> {
-    let finished =
-        remote.reached(context.processes.run(&remote.ssh(&remote.put_wal(true)), &context.cancel)?)?;
+    let finished = remote.run(context, &remote.put_wal(true))?;
     super::pass_on(&[&finished.stdout[..], &finished.stderr, b"\n"].concat(), b"");
     Ok(remote_code(finished.code).into())
 }

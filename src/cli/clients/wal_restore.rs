@@ -146,9 +146,7 @@ pub fn main(words: &[OsString]) -> ExitCode {
 }
 
 fn test(context: &Context, remote: &Remote) -> ExitCode {
-    let asked =
-        context.processes.run(&remote.ssh(&remote.test_get_wal()), &context.cancel).map_err(Error::from);
-    match asked.and_then(|finished| remote.reached(finished)) {
+    match remote.run(context, &remote.test_get_wal()) {
         Ok(finished) => {
             super::pass_on(&[&finished.stdout[..], &finished.stderr, b"\n"].concat(), b"");
             u8::try_from(finished.code).unwrap_or(u8::MAX).into()

@@ -126,16 +126,12 @@ fn look_at_postgres(server: &Server<'_>) -> Postgres {
     if server.config.conninfo().is_none() {
         return Postgres::Unreachable("'conninfo' is not set".into());
     }
-    let reached = server.connect().and_then(|client| {
-        let facts = client.server_facts()?;
-        Ok((client, facts))
-    });
-    match reached {
+    match server.connect_with_facts() {
         Ok((client, facts)) => Postgres::Reached(Box::new(client), Box::new(facts)),
         Err(Error::Pg(error @ pg::Error::TooOld(_))) => Postgres::TooOld(error.to_string()),
         Err(error) => {
             let reason = error.with_causes();
-            tracing::warn!("Error retrieving PostgreSQL status of server '{}': {reason}", server.name());
+            server.log_unreachable(&reason);
             Postgres::Unreachable(reason)
         }
     }

@@ -91,6 +91,14 @@ impl Remote {
         })
     }
 
+    /// Has `question` answered through a connection of its own.
+    ///
+    /// # Errors
+    /// When ssh does not get through.
+    pub fn run(&self, context: &Context, question: &Question) -> Result<Finished, Error> {
+        self.reached(context.processes.run(&self.ssh(question), &context.cancel)?)
+    }
+
     /// What has WAL taken in.
     pub fn put_wal(&self, test: bool) -> Question {
         let config = self.config.as_deref().map(|path| format!("--config={}", quoted(path)));
@@ -122,7 +130,7 @@ impl Remote {
     }
 
     /// ssh that never asks for anything, and tells why it failed but nothing else.
-    pub fn ssh(&self, question: &Question) -> Command {
+    pub(super) fn ssh(&self, question: &Question) -> Command {
         self.quiet_ssh().arg("-T").arg(self.destination()).arg("barman").args(&question.0)
     }
 
@@ -142,7 +150,7 @@ impl Remote {
     }
 
     /// An answer of the other side, unless ssh did not get through to it.
-    pub fn reached(&self, finished: Finished) -> Result<Finished, Error> {
+    pub(super) fn reached(&self, finished: Finished) -> Result<Finished, Error> {
         if finished.code == NOT_CONNECTED {
             return Err(Error::NotConnected {
                 destination: self.destination(),
