@@ -251,8 +251,7 @@ fn what_is_said_about_the_copy_reaches_rsync_and_a_connection_that_breaks_is_mad
     let log = world.path("rsync.log");
     let script = format!("#!/bin/sh\necho \"$@\" >> '{}'\nexec /usr/bin/rsync \"$@\"\n", log.display());
     let stand_in = world.site.dir().join("bin/rsync");
-    fs::write(&stand_in, script).unwrap();
-    fs::set_permissions(&stand_in, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    tools::write_program(&stand_in, &script);
     world.site.set("bandwidth_limit", "4000");
     world.site.set("tablespace_bandwidth_limit", "fast:2000");
     world.site.set("network_compression", "true");

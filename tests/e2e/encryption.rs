@@ -1,7 +1,6 @@
 //! WAL encrypted with gpg, by us and by Barman 3.19.1, in one archive; and backups that Barman has encrypted.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
@@ -340,8 +339,7 @@ fn archiving_that_is_killed_while_gpg_works_loses_nothing_and_leaves_no_plain_te
     let (_dir, mut site) = site();
     let _keyring = encrypt(&mut site);
     let slow = site.dir().join("bin/gpg");
-    fs::write(&slow, "#!/bin/sh\ncat > /dev/null &\nexec sleep 1000\n").unwrap();
-    fs::set_permissions(&slow, fs::Permissions::from_mode(0o755)).unwrap();
+    tools::write_program(&slow, "#!/bin/sh\ncat > /dev/null &\nexec sleep 1000\n");
     let names = ["0000000100000000000000A1", "0000000100000000000000A2"];
     for (name, byte) in names.into_iter().zip(1..) {
         arrive(&site, name, &segment(byte));

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::thread;
 
@@ -26,8 +25,7 @@ impl Watch {
             "#!/bin/sh\n{{ echo \"HOOK=$1\"; env | grep ^BARMAN_ | grep -v ^BARMAN_CONFIG_FILE | sort; echo; }} >> {}\n",
             told.display()
         );
-        fs::write(&script, text).unwrap();
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        tools::write_program(&script, &text);
         let watch = Self { script, told };
         for option in EVENTS.iter().flat_map(|event| options_around(event)) {
             site.set(option, &watch.command(option));

@@ -264,8 +264,7 @@ fn a_primary_that_talks_nonsense_or_is_gone_is_named() {
     let passive = &nodes.passive;
     let script = nodes.world.path("nonsense");
     let answer = |text: &str| {
-        fs::write(&script, format!("#!/bin/sh\ncat <<'END'\n{text}\nEND\n")).unwrap();
-        fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        tools::write_program(&script, &format!("#!/bin/sh\ncat <<'END'\n{text}\nEND\n"));
         nodes.host.serve_with(&script);
         passive.barman("cron")
     };

@@ -419,8 +419,7 @@ fn a_check_ends_in_time_whatever_hangs() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let deaf = fleet.site.dir().join("bin/deaf");
-    fs::write(&deaf, "#!/bin/sh\ntrap '' TERM\nsleep 600\nsleep 600\n").unwrap();
-    fs::set_permissions(&deaf, fs::Permissions::from_mode(0o755)).unwrap();
+    tools::write_program(&deaf, "#!/bin/sh\ntrap '' TERM\nsleep 600\nsleep 600\n");
     fleet.site.add(&format!("\n[s01]\nconninfo = host=127.0.0.1 port={port} user=barman\n"));
     fleet.site.add(&format!("\n[s02]\nssh_command = {} u@h\n", deaf.display()));
     for server in ["s01", "s02"] {

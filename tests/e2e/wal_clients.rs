@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::ops::Range;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -291,8 +290,7 @@ fn a_connection_that_is_shared_may_break_or_refuse_more_sessions() {
 
     let serve_with = |hosts: &Hosts, script: &str| {
         let program = hosts.path("script");
-        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        tools::write_program(&program, &format!("#!/bin/sh\n{script}\n"));
         hosts.host.serve_with(&program);
     };
     let start = |hosts: &Hosts, number| {

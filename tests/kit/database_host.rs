@@ -1,7 +1,7 @@
 //! PostgreSQL's host as the client programs see it: an ssh that leads to the backup host, and a `barman` there.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use super::program::Program;
@@ -48,8 +48,7 @@ impl DatabaseHost {
         ));
         let ssh = dir.join("bin/ssh");
         let script = format!("#!/bin/sh\nexec /usr/bin/{} \"$@\"\n", sshd.command().replace(" database", ""));
-        fs::write(&ssh, script).unwrap();
-        fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+        tools::write_program(&ssh, &script);
         host
     }
 

@@ -1,7 +1,8 @@
 //! Where programs are, and who runs them.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::{env, fmt};
@@ -90,7 +91,7 @@ pub fn debian_program(name: &str) -> PathBuf {
 
 /// Whether the program under test is the Python one; where we promise more than it, a story may have to stop.
 pub fn testing_the_reference() -> bool {
-    let start = std::fs::read(barman()).unwrap();
+    let start = fs::read(barman()).unwrap();
     start.starts_with(b"#!") && start.windows(6).any(|word| word == b"python")
 }
 
@@ -132,6 +133,12 @@ fn found(path: PathBuf) -> PathBuf {
         user()
     );
     path
+}
+
+/// Makes a program of a script.
+pub fn write_program(path: &Path, script: &str) {
+    fs::write(path, script).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// The name of the user we run as.
