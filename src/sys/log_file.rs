@@ -24,7 +24,9 @@ impl LogFile {
     /// Appends a line with one write, so that lines of several processes do not mix.
     pub fn write_line(&self, line: &str) {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (false, Ok(fresh)) = (self.is_current(&file), append(&self.path)) {
+        if !self.is_current(&file)
+            && let Ok(fresh) = append(&self.path)
+        {
             *file = fresh;
         }
         // There is nobody left to tell when the log itself cannot be written.
