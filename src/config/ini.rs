@@ -6,6 +6,8 @@
 //!
 //! The judge is Python itself: `tests/config_golden/ini.json` holds what its parser made of some hundred texts.
 
+use std::collections::HashMap;
+
 /// The sections of one file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Document {
@@ -114,6 +116,8 @@ enum Place {
 #[derive(Default)]
 struct Scanner {
     document: Document,
+    /// Where the sections are, by their names.
+    known: HashMap<String, usize>,
     section: Option<Place>,
     /// The option of the current section that an indented line continues.
     option: Option<usize>,
@@ -160,11 +164,10 @@ impl Scanner {
             return;
         }
         let sections = &mut self.document.sections;
-        let known = sections.iter().position(|section| section.name == name);
-        let index = known.unwrap_or_else(|| {
+        let index = *self.known.entry(name.to_owned()).or_insert(sections.len());
+        if index == sections.len() {
             sections.push(Section { name: name.to_owned(), line, entries: Vec::new() });
-            sections.len() - 1
-        });
+        }
         self.section = Some(Place::Section(index));
     }
 
