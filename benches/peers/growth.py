@@ -182,7 +182,7 @@ def archive(rig, segments):
 
 
 @growth("cron", "`cron` with nothing to do", "servers", SERVERS, LINEAR,
-        "Each server has its archiving started in the background.")
+        "Each server's directory of arrived WAL and its records are looked at; no process is started.")
 def cron(rig, servers):
     home = home_with_servers(servers)
     return ours(home, "cron", before=lambda: quiet(home))

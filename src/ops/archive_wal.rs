@@ -49,6 +49,12 @@ pub fn run(server: &Server<'_>) -> Result<(), Error> {
     archive(server, Asker::Command, None).map(drop)
 }
 
+/// Whether [`run`] would have nothing to do, as far as shows at a glance. What keeps from looking is for it to tell.
+pub fn is_idle(server: &Server<'_>) -> bool {
+    let incoming = server.config.incoming_wals_directory();
+    wal::is_idle(&server.context, &server.archive(), &incoming).unwrap_or(false)
+}
+
 /// Archives what has arrived before a restore, for which it may be needed; waits for another process that is at it.
 ///
 /// What stands in the way is a warning: a disk that is full, a script or a file that stops archiving must not keep

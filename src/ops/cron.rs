@@ -3,18 +3,19 @@
 //! instead of archiving.
 //!
 //! Archiving and the verification of a backup may take long; they run in the background, in processes of their
-//! own, so that one slow server never holds up the others. One broken server does not either. Deletions go on here; the
-//! cron of the next minute leaves that server's to us, starts its archiving and gets on with the other servers.
+//! own, so that one slow server never holds up the others. One broken server does not either. Where nothing waits to be
+//! archived, as at most servers in most minutes, no process is started. Deletions go on here; the cron of the next minute
+//! leaves that server's to us, starts its archiving and gets on with the other servers.
 
 use std::collections::BTreeSet;
 
 use crate::catalog::{BackupInfo, Catalog};
-use crate::sys::Command;
 use crate::sys::env;
 use crate::sys::fs::PathContext;
+use crate::sys::{Command, Lock};
 use crate::types::{BackupStatus, WalSegment};
 
-use super::{Error, Server, backup, delete, lock_directory, retention, sync};
+use super::{Error, Server, archive_wal, backup, delete, lock_directory, retention, sync};
 
 /// Does what is due for all `servers`; each server's trouble is told and left behind.
 pub fn run<'a>(servers: impl Iterator<Item = Server<'a>>, keep_descriptors: bool) -> Result<(), Error> {
@@ -80,22 +81,31 @@ fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
 
 fn start_archiving(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
     let name = server.name();
-    // Taken and let go: the process that we start takes it again, and steps aside should another be quicker.
-    if server.probe_lock(&server.task_lock("archive-wal"))?.is_none() {
+    // The process that we start takes it, and steps aside should another be quicker.
+    if server.is_locked(&server.task_lock("archive-wal"))? {
         server.info(format!(
             "Another archive-wal process is already running on server {name}. Skipping to the next server"
         ));
         return Ok(());
     }
     server.info(format!("Starting WAL archiving for server {name}"));
+    // Of most servers that is all there is to do in most minutes; a process each would cost a hundred times as much.
+    if archive_wal::is_idle(server) {
+        tracing::info!("No WAL file waits to be archived for server {name}");
+        return Ok(());
+    }
     start(server, &["archive-wal", name], keep_descriptors)
 }
 
 /// Only when nobody is taking a backup can an unfinished one be known to be abandoned.
 fn close_abandoned(server: &Server<'_>) -> Result<Catalog, Error> {
-    match server.probe_lock(&server.layout().backup_lock())? {
+    let catalog = server.catalog()?;
+    if !backup::may_be_abandoned(&catalog) {
+        return Ok(catalog);
+    }
+    match Lock::try_acquire(&server.layout().backup_lock())? {
         Some(_lock) => backup::close_abandoned(server),
-        None => server.catalog(),
+        None => Ok(catalog),
     }
 }
 
@@ -105,7 +115,7 @@ fn start_check_of_waiting(
     keep_descriptors: bool,
 ) -> Result<(), Error> {
     for backup in due_for_check(&catalog.load().backups) {
-        if server.probe_lock(&server.layout().backup_id_lock(&backup.id))?.is_some() {
+        if !server.is_locked(&server.layout().backup_id_lock(&backup.id))? {
             let name = server.name();
             server.info(format!("Starting check-backup for backup {} of server {name}", backup.id));
             start(server, &["check-backup", name, backup.id.as_str()], keep_descriptors)?;

@@ -5,7 +5,7 @@ use super::{Error, compression};
 use crate::catalog::{Catalog, Layout};
 use crate::config::{BackupMethod, Global, Retry, ReuseBackup, ServerConfig};
 use crate::pg::{self, Client, Conninfo, ServerFacts};
-use crate::sys::{Context, Lock};
+use crate::sys::{Context, Lock, lock};
 use crate::transfer::smart_copy::{ReuseMode, SmartCopy, StartThrottle};
 use crate::transfer::{self, Endpoint, SshCommand};
 use crate::wal::{Archive, ArchivePaths};
@@ -168,9 +168,9 @@ impl<'a> Server<'a> {
         Ok(Lock::acquire_for_work(path)?)
     }
 
-    /// Looks whether the lock at `path` is free, and then has it.
-    pub fn probe_lock(&self, path: &Path) -> Result<Option<Lock>, Error> {
-        Ok(Lock::try_acquire(path)?)
+    /// Whether another process works under the lock at `path`.
+    pub fn is_locked(&self, path: &Path) -> Result<bool, Error> {
+        Ok(lock::is_held(path)?)
     }
 
     /// The lock of a background task, for example `cron`.

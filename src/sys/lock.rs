@@ -62,10 +62,8 @@ impl Lock {
                 .mode(0o600)
                 .open(path)
                 .map_err(|source| error(path, source))?;
-            match try_lock(&file) {
-                Ok(()) => {}
-                Err(busy) if busy.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(source) => return Err(error(path, source)),
+            if !is_taken(try_lock(&file)).map_err(|source| error(path, source))? {
+                return Ok(None);
             }
             // Python Barman's cron unlinks free lock files: between our open and our lock the name may have come
             // to mean another file, on which the next program would take a lock of its own.
@@ -142,12 +140,55 @@ impl Drop for Lock {
     }
 }
 
+/// Whether a process holds the lock at `path`. Makes no file to find out.
+pub fn is_held(path: &Path) -> Result<bool, Error> {
+    let is_held = || match open_existing(path)? {
+        Some(file) => Ok(!is_taken(file.try_lock_exclusive())?),
+        None => Ok(false),
+    };
+    is_held().map_err(|source| error(path, source))
+}
+
+/// Removes the file at `path` unless a process holds the lock.
+pub fn remove_if_free(path: &Path) -> Result<(), Error> {
+    let remove = || match open_existing(path)? {
+        // By the name there may be another file by now.
+        Some(file) if is_taken(file.try_lock_exclusive())? && is_same_file(&file, path) => {
+            std::fs::remove_file(path)
+        }
+        _ => Ok(()),
+    };
+    remove().map_err(|source| error(path, source))
+}
+
 /// The process that holds the lock at `path`, if one does and has written its number.
 pub fn holder(path: &Path) -> Option<u32> {
     let file = File::open(path).ok()?;
     match FileExt::try_lock_shared(&file) {
         Ok(()) => None,
         Err(_) => std::fs::read_to_string(path).ok()?.lines().next()?.trim().parse().ok(),
+    }
+}
+
+/// The note that whoever takes the lock at `path` next will find.
+pub fn note_at(path: &Path) -> io::Result<String> {
+    read_note(&File::open(path)?)
+}
+
+fn open_existing(path: &Path) -> io::Result<Option<File>> {
+    // Network file systems give an exclusive lock only on a file that is open for writing.
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Err(absent) if absent.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// Whether an attempt took the lock; `false` when somebody holds it.
+fn is_taken(attempt: io::Result<()>) -> io::Result<bool> {
+    match attempt {
+        Ok(()) => Ok(true),
+        Err(busy) if busy.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(other) => Err(other),
     }
 }
 
@@ -194,6 +235,21 @@ mod tests {
         drop(lock);
         assert_eq!(holder(&path), None);
         assert!(Lock::try_acquire(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn asking_and_tidying_leave_no_file_and_take_none_that_is_held() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".main-cron.lock");
+        assert!(!is_held(&path).unwrap() && !path.exists());
+        let lock = Lock::try_acquire(&path).unwrap().unwrap();
+        remove_if_free(&path).unwrap();
+        assert!(is_held(&path).unwrap() && path.exists());
+        drop(lock);
+        assert!(!is_held(&path).unwrap() && path.exists());
+        remove_if_free(&path).unwrap();
+        assert!(!path.exists());
+        remove_if_free(&path).unwrap();
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::catalogue::Catalogue;
 use super::content::Content;
 use super::error::Error;
 use super::history::{Ancestor, TimelineHistory};
+use super::index::Index;
 use super::open_archive::OpenArchive;
 use super::xlogdb::{XlogDbEntry, modified_seconds};
 use crate::codec::{self, Codecs, Origin};
@@ -196,9 +197,21 @@ impl Archive {
         Ok(OpenArchive::new(self, catalogue, lock))
     }
 
+    /// Whether every file is known to have its line. Asks without the lock, so that nobody waits: a program that holds
+    /// it at this moment has taken that knowledge away.
+    pub(super) fn is_known_complete(&self) -> Result<bool, fs::Error> {
+        let path = &self.paths.xlogdb;
+        Ok(ArchiveLock::tells_complete(&self.lock_path())
+            && self.files.exists(path)?
+            && Index::is_current(&self.files, &self.files.open(path)?, path)?)
+    }
+
     pub(super) fn lock(&self) -> Result<ArchiveLock, Error> {
-        let name = format!(".{}-xlogdb.lock", self.paths.server);
-        Ok(ArchiveLock::acquire(&self.paths.lock_dir.join(name), &self.cancel)?)
+        Ok(ArchiveLock::acquire(&self.lock_path(), &self.cancel)?)
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.paths.lock_dir.join(format!(".{}-xlogdb.lock", self.paths.server))
     }
 
     fn open_mended(&self) -> Result<Catalogue, Error> {

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use crate::sys::lock::Error;
-use crate::sys::{Cancel, Lock, boot};
+use crate::sys::{Cancel, Lock, boot, lock};
 
 /// The note of a holder that knows: every file of the archive has its line. The word of the machine's start follows.
 ///
@@ -25,10 +25,20 @@ pub(super) struct ArchiveLock {
 impl ArchiveLock {
     pub fn acquire(path: &Path, cancel: &Cancel) -> Result<Self, Error> {
         let lock = Lock::acquire(path, cancel)?;
-        let note = boot::boot_id().map(|boot| format!("{COMPLETE} {boot}"));
+        let note = current_note();
         let is_complete = note.as_ref().is_some_and(|note| lock.note() == note);
         Ok(Self { lock, note, is_complete })
     }
+
+    /// Whether the last holder left the archive complete, and nobody has taken the lock since.
+    pub fn tells_complete(path: &Path) -> bool {
+        current_note().is_some_and(|note| lock::note_at(path).is_ok_and(|left| left == note))
+    }
+}
+
+/// The note that counts until the machine stops.
+fn current_note() -> Option<String> {
+    boot::boot_id().map(|boot| format!("{COMPLETE} {boot}"))
 }
 
 impl Drop for ArchiveLock {
@@ -49,11 +59,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(".main-xlogdb.lock");
         let take = || ArchiveLock::acquire(&path, &Cancel::default()).unwrap();
+        assert!(!ArchiveLock::tells_complete(&path));
         take().is_complete = true;
-        assert!(take().is_complete);
+        assert!(ArchiveLock::tells_complete(&path));
+        let holder = take();
+        assert!(holder.is_complete && !ArchiveLock::tells_complete(&path));
+        drop(holder);
         for note in ["complete", "complete 3f0c7d3e-0000-4000-8000-000000000000"] {
             std::fs::write(&path, format!("4711\n{note}")).unwrap();
-            assert!(!take().is_complete, "{note}");
+            assert!(!ArchiveLock::tells_complete(&path) && !take().is_complete, "{note}");
         }
     }
 }

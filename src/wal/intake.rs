@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::iter::Peekable;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -143,6 +143,13 @@ pub fn archive_incoming(
         tell(Step::Unknown(&incoming.unknown));
     }
     Ok(intake.report)
+}
+
+/// Whether [`archive_incoming`] would have nothing to do, as far as shows at a glance: nothing has arrived, and every
+/// file of the archive is known to have its line.
+pub fn is_idle(context: &Context, archive: &Archive, incoming_dir: &Path) -> Result<bool, Error> {
+    let incoming = scan(&context.files, incoming_dir, None)?;
+    Ok(incoming.wals.is_empty() && incoming.unknown.is_empty() && archive.is_known_complete()?)
 }
 
 struct Intake<'a> {

@@ -27,7 +27,7 @@ pub use catalogue::Entries;
 pub use content::Content;
 pub use error::Error;
 pub use history::{Ancestor, TimelineHistory};
-pub use intake::{IncomingSettings, IntakeReport, Step, archive_incoming};
+pub use intake::{IncomingSettings, IntakeReport, Step, archive_incoming, is_idle};
 pub use names::temporary_of;
 pub use open_archive::{Addition, Extent, OpenArchive, PageStart, Present, Removal};
 pub use outlet::{Form, Found, Outlet};

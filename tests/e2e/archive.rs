@@ -40,6 +40,20 @@ fn cron_archives_in_the_background() {
 }
 
 #[test]
+fn cron_starts_no_process_where_nothing_waits_and_one_where_another_program_was_killed() {
+    let (site, _dir) = site();
+    ship(&site, FIRST, 1);
+    site.barman("archive-wal main").ok();
+    site.barman("cron").ok().says("Starting WAL archiving for server main");
+    assert!(site.log().contains("No WAL file waits to be archived for server main"), "{}", site.log());
+    // What the Python program leaves when it is killed between a file and its line.
+    fs::write(site.server_dir().with_file_name(".main-xlogdb.lock"), "4711\n").unwrap();
+    fs::copy(site.archived(FIRST), site.archived(SECOND)).unwrap();
+    site.barman("cron").ok();
+    eventually("the second segment is listed", || site.indexed_wal() == [FIRST, SECOND]);
+}
+
+#[test]
 fn the_same_segment_may_come_twice_but_another_one_of_its_name_never_replaces_it() {
     let (mut site, _dir) = site();
     for compression in ["", "gzip"] {

@@ -22,7 +22,7 @@ use crate::config::ReuseBackup;
 use crate::types::BackupStatus;
 use run::BackupRun;
 
-pub use abandoned::close_abandoned;
+pub use abandoned::{close_abandoned, may_be_abandoned};
 
 /// How a backup is taken: the configuration, and over it what was typed.
 #[derive(Debug, Clone)]

@@ -57,7 +57,7 @@ fn start_backup(
         if info.backups.contains_key(&id) && is_obsolete(server, catalog, info, &id)? {
             continue;
         }
-        if server.probe_lock(&catalog.layout().sync_backup_lock(&id))?.is_none() {
+        if server.is_locked(&catalog.layout().sync_backup_lock(&id))? {
             server.info(format!(
                 "A synchronisation process for backup {id} on server {name} is already in progress"
             ));
@@ -96,7 +96,7 @@ fn start_wals(
         // A copy that was killed at its end may have left backups waiting whose WAL is here.
         return settle(server);
     }
-    if server.probe_lock(&server.task_lock("sync-wal"))?.is_none() {
+    if server.is_locked(&server.task_lock("sync-wal"))? {
         server.info(format!("WAL synchronisation already running for server {name}"));
         return Ok(());
     }

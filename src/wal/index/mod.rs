@@ -143,6 +143,12 @@ impl Index {
         }
     }
 
+    /// Whether the saved index describes `xlogdb`, the open file at `xlogdb_path`, as it is.
+    pub fn is_current(files: &Files, xlogdb: &File, xlogdb_path: &Path) -> Result<bool, fs::Error> {
+        let stamp = Stamp::of(&xlogdb.metadata().at("examine", xlogdb_path)?);
+        Ok(Self::load(files, xlogdb, xlogdb_path).is_some_and(|index| index.header.stamp == stamp))
+    }
+
     /// The saved index, if it describes the file or its beginning: another program may have added lines since.
     fn load(files: &Files, xlogdb: &File, xlogdb_path: &Path) -> Option<Self> {
         let path = path_beside(xlogdb_path);

@@ -1,4 +1,5 @@
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -38,6 +39,36 @@ fn files_are_archived_compressed_with_mode_and_time_of_the_original() {
     assert_eq!(yard.listed(), [ONE, TWO, "00000002.history"]);
     let seconds = original.mtime() as f64 + original.mtime_nsec() as f64 * 1e-9;
     assert_eq!(yard.lines()[0], format!("{ONE}\t{}\t{seconds:?}\tpigz\tNone", stored.len()));
+}
+
+#[test]
+fn a_run_that_would_do_something_is_not_idle() {
+    let yard = Yard::new(None);
+    let is_idle = || is_idle(&yard.context, &yard.archive(), &yard.settings.incoming_dir).unwrap();
+    assert!(!is_idle(), "nothing is known of an archive that was never looked at");
+    yard.arrive(ONE, "one");
+    yard.run().unwrap();
+    assert!(is_idle());
+    yard.arrive(".hidden", "");
+    yard.arrive("half.tmp", "");
+    assert!(is_idle());
+    for name in [TWO, "no WAL file"] {
+        yard.arrive(name, "two");
+        assert!(!is_idle(), "{name}");
+        yard.run().unwrap();
+        assert!(is_idle(), "{name}");
+    }
+    yard.python_archives_and_is_killed(THREE);
+    assert!(!is_idle());
+    yard.run().unwrap();
+    assert!(is_idle() && yard.listed() == [ONE, TWO, THREE]);
+    let archive = yard.archive();
+    let held = archive.open().unwrap();
+    assert!(!is_idle(), "somebody may be changing the archive");
+    drop(held);
+    let xlogdb = File::options().append(true).open(&archive.paths().xlogdb).unwrap();
+    (&xlogdb).write_all(b"000000010000000000000004\t1\t1.0\tNone\tNone\n").unwrap();
+    assert!(!is_idle(), "another program has written, whatever it did about the lock");
 }
 
 #[test]
