@@ -188,7 +188,7 @@ def cron(rig, servers):
     return ours(home, "cron", before=lambda: quiet(home))
 
 
-@growth("cron-lines", "`cron` of one server", "lines in `xlog.db`", LINES, FLAT, "The list is not looked at.")
+@growth("cron-lines", "`cron` of one server", "lines in `xlog.db`", LINES, FLAT, "Of the list, its last line is looked at.")
 def cron_lines(rig, lines):
     home = home_with_lines(rig, lines)
     return ours(home, "cron", before=lambda: quiet(home))

@@ -51,8 +51,9 @@ pub fn run(server: &Server<'_>) -> Result<(), Error> {
 
 /// Whether [`run`] would have nothing to do, as far as shows at a glance. What keeps from looking is for it to tell.
 pub fn is_idle(server: &Server<'_>) -> bool {
-    let incoming = server.config.incoming_wals_directory();
-    wal::is_idle(&server.context, &server.archive(), &incoming).unwrap_or(false)
+    settings(server, None)
+        .and_then(|settings| Ok(wal::is_idle(&server.context, &server.archive(), &settings)?))
+        .unwrap_or(false)
 }
 
 /// Archives what has arrived before a restore, for which it may be needed; waits for another process that is at it.
@@ -153,6 +154,10 @@ fn archive(server: &Server<'_>, asker: Asker, size: Option<SegmentSize>) -> Resu
         }
         return Ok(Ending::Busy);
     };
+    let size = match size {
+        Some(size) => Some(size),
+        None => known_segment_size(server)?,
+    };
     let settings = settings(server, size)?;
     // Said with the first file, so that a use case that polls says nothing when nothing comes.
     let header = Cell::new(None);
@@ -197,7 +202,7 @@ fn settings(server: &Server<'_>, size: Option<SegmentSize>) -> Result<IncomingSe
         level: compression::level(config),
         recipient: encryption::recipient(server)?,
         batch_size: config.archiver_batch_size().and_then(NonZeroUsize::new),
-        segment_size: size.or(known_segment_size(server)?),
+        segment_size: size,
     })
 }
 

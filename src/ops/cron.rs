@@ -67,7 +67,7 @@ fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
         sync::cron::run(server, &|words| start(server, words, keep_descriptors))?;
         server.catalog()?
     } else {
-        start_archiving(server, keep_descriptors)?;
+        archive_what_waits(server, keep_descriptors)?;
         let catalog = close_abandoned(server)?;
         start_check_of_waiting(server, &catalog, keep_descriptors)?;
         catalog
@@ -77,6 +77,18 @@ fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
     // By what was read of the records once: they are as many as there are backups, every minute.
     let settings = delete::Settings::of(server);
     retention::enforce(&server.context, &mut catalog, &server.archive(), settings)
+}
+
+/// Looks before it starts a process: of most servers the look is all there is to do in most minutes. The caller holds the
+/// lock of cron, so that the next cron steps aside should the look take for ever.
+fn archive_what_waits(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
+    if !archive_wal::is_idle(server) {
+        return start_archiving(server, keep_descriptors);
+    }
+    let name = server.name();
+    server.info(format!("Starting WAL archiving for server {name}"));
+    tracing::info!("No WAL file waits to be archived for server {name}");
+    Ok(())
 }
 
 fn start_archiving(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
@@ -89,11 +101,6 @@ fn start_archiving(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Er
         return Ok(());
     }
     server.info(format!("Starting WAL archiving for server {name}"));
-    // Of most servers that is all there is to do in most minutes; a process each would cost a hundred times as much.
-    if archive_wal::is_idle(server) {
-        tracing::info!("No WAL file waits to be archived for server {name}");
-        return Ok(());
-    }
     start(server, &["archive-wal", name], keep_descriptors)
 }
 

@@ -184,7 +184,7 @@ impl Archive {
         let catalogue = match self.files.exists(path)? {
             true => {
                 let catalogue = self.open_mended()?;
-                lock.is_complete &= catalogue.was_current();
+                lock.is_complete = lock.was_complete && catalogue.was_current();
                 catalogue
             }
             false => {

@@ -17,8 +17,10 @@ pub(super) struct ArchiveLock {
     lock: Lock,
     /// What is left behind when the archive is complete; `None` where a note could outlive the truth.
     note: Option<String>,
-    /// Whether every file of the archive has its line. The holder sets it; it is known to the next one if no other
-    /// program takes the lock in between, and this process lives to let go of it.
+    /// Whether the last holder left the archive complete, and nobody held the lock since.
+    pub was_complete: bool,
+    /// Whether every file of the archive has its line. The holder sets it when it knows; it is known to the next one if
+    /// no other program takes the lock in between, and this process lives to let go of it.
     pub is_complete: bool,
 }
 
@@ -26,8 +28,8 @@ impl ArchiveLock {
     pub fn acquire(path: &Path, cancel: &Cancel) -> Result<Self, Error> {
         let lock = Lock::acquire(path, cancel)?;
         let note = current_note();
-        let is_complete = note.as_ref().is_some_and(|note| lock.note() == note);
-        Ok(Self { lock, note, is_complete })
+        let was_complete = note.as_ref().is_some_and(|note| lock.note() == note);
+        Ok(Self { lock, note, was_complete, is_complete: false })
     }
 
     /// Whether the last holder left the archive complete, and nobody has taken the lock since.
@@ -63,11 +65,12 @@ mod tests {
         take().is_complete = true;
         assert!(ArchiveLock::tells_complete(&path));
         let holder = take();
-        assert!(holder.is_complete && !ArchiveLock::tells_complete(&path));
+        assert!(holder.was_complete && !ArchiveLock::tells_complete(&path));
         drop(holder);
+        assert!(!take().was_complete, "the holder before did not know");
         for note in ["complete", "complete 3f0c7d3e-0000-4000-8000-000000000000"] {
             std::fs::write(&path, format!("4711\n{note}")).unwrap();
-            assert!(!ArchiveLock::tells_complete(&path) && !take().is_complete, "{note}");
+            assert!(!ArchiveLock::tells_complete(&path) && !take().was_complete, "{note}");
         }
     }
 }

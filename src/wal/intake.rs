@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::iter::Peekable;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -123,10 +123,7 @@ pub fn archive_incoming(
     attendant: Option<&mut dyn Attendant>,
     tell: &mut dyn FnMut(Step<'_>),
 ) -> Result<IntakeReport, Error> {
-    if let Some(compression) = settings.compression {
-        let usable = archive.codecs.ensure_usable(compression);
-        usable.map_err(|source| Error::Encode { server: archive.server_name(), source })?;
-    }
+    ensure_usable(archive, settings)?;
     let incoming = scan(&context.files, &settings.incoming_dir, settings.batch_size)?;
     tell(Step::Found { taken: incoming.wals.len(), found: incoming.found });
     let mut intake = Intake {
@@ -147,9 +144,15 @@ pub fn archive_incoming(
 
 /// Whether [`archive_incoming`] would have nothing to do, as far as shows at a glance: nothing has arrived, and every
 /// file of the archive is known to have its line.
-pub fn is_idle(context: &Context, archive: &Archive, incoming_dir: &Path) -> Result<bool, Error> {
-    let incoming = scan(&context.files, incoming_dir, None)?;
+pub fn is_idle(context: &Context, archive: &Archive, settings: &IncomingSettings) -> Result<bool, Error> {
+    ensure_usable(archive, settings)?;
+    let incoming = scan(&context.files, &settings.incoming_dir, None)?;
     Ok(incoming.wals.is_empty() && incoming.unknown.is_empty() && archive.is_known_complete()?)
+}
+
+fn ensure_usable(archive: &Archive, settings: &IncomingSettings) -> Result<(), Error> {
+    let usable = settings.compression.map_or(Ok(()), |it| archive.codecs.ensure_usable(it));
+    usable.map_err(|source| Error::Encode { server: archive.server_name(), source })
 }
 
 struct Intake<'a> {

@@ -46,6 +46,7 @@ fn cron_starts_no_process_where_nothing_waits_and_one_where_another_program_was_
     site.barman("archive-wal main").ok();
     site.barman("cron").ok().says("Starting WAL archiving for server main");
     assert!(site.log().contains("No WAL file waits to be archived for server main"), "{}", site.log());
+    assert_eq!(site.log().matches("Processing xlog segments").count(), 1, "{}", site.log());
     // What the Python program leaves when it is killed between a file and its line.
     fs::write(site.server_dir().with_file_name(".main-xlogdb.lock"), "4711\n").unwrap();
     fs::copy(site.archived(FIRST), site.archived(SECOND)).unwrap();

@@ -110,13 +110,16 @@ fn a_broken_server_among_thirty_holds_up_no_other() {
     fleet.wait_until_archived(&["s07".to_owned()]);
 }
 
+/// Makes a file that takes for ever to read, as from a file server that does not answer.
+fn make_endless(path: &Path) {
+    nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+}
+
 #[test]
 fn a_server_that_hangs_holds_up_no_other_for_longer_than_to_the_next_cron() {
     let fleet = Fleet::new(6, "");
-    // Reading it takes for ever, as from a file server that does not answer.
     fs::create_dir_all(fleet.path("s03", "meta")).unwrap();
-    let record = fleet.path("s03", "meta/20260102T100000-backup.info");
-    nix::unistd::mkfifo(&record, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    make_endless(&fleet.path("s03", "meta/20260102T100000-backup.info"));
     let stuck = fleet.site.start_barman("cron");
     fleet.wait_until_archived(&fleet.names[..2]);
     eventually("cron has come to the server that hangs", || {
@@ -132,6 +135,20 @@ fn a_server_that_hangs_holds_up_no_other_for_longer_than_to_the_next_cron() {
     fleet.wait_until_archived(&fleet.names[3..]);
     drop(stuck);
     end_background_work(&fleet.site, "-q archive-wal s03");
+}
+
+#[test]
+fn the_archive_of_a_server_that_hangs_is_not_looked_at_by_the_next_cron() {
+    let fleet = Fleet::new(4, "");
+    fleet.site.barman("archive-wal s03").ok();
+    let xlogdb = fleet.path("s03", "wals/s03-xlog.db");
+    fs::remove_file(&xlogdb).unwrap();
+    make_endless(&xlogdb);
+    let stuck = File::create(fleet.site.home().join(".s03-cron.lock")).unwrap();
+    stuck.lock().unwrap();
+    let cron = fleet.site.start_barman("cron");
+    fleet.wait_until_archived(&fleet.names[3..]);
+    cron.finish().ok();
 }
 
 #[test]

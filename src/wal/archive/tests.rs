@@ -24,6 +24,20 @@ fn gzip(content: &str) -> Vec<u8> {
 }
 
 #[test]
+fn a_list_that_could_not_be_mended_is_not_called_complete() {
+    let yard = Yard::new(None);
+    yard.arrive("000000010000000000000001", "one");
+    yard.run().unwrap();
+    // A file that cannot be read, and its line, cut off.
+    let cut = "000000010000000000000002";
+    std_fs::create_dir(yard.archive().path_of(name(cut))).unwrap();
+    let mut xlogdb = File::options().append(true).open(yard.path("wals/main-xlog.db")).unwrap();
+    write!(xlogdb, "{cut}\t3").unwrap();
+    assert!(yard.archive().open().is_err());
+    assert!(!yard.archive().is_known_complete().unwrap());
+}
+
+#[test]
 fn a_missing_list_is_made_from_the_files_in_order() {
     let yard = Yard::new(None);
     let wals = [

@@ -146,21 +146,18 @@ impl Index {
     /// Whether the saved index describes `xlogdb`, the open file at `xlogdb_path`, as it is.
     pub fn is_current(files: &Files, xlogdb: &File, xlogdb_path: &Path) -> Result<bool, fs::Error> {
         let stamp = Stamp::of(&xlogdb.metadata().at("examine", xlogdb_path)?);
-        Ok(Self::load(files, xlogdb, xlogdb_path).is_some_and(|index| index.header.stamp == stamp))
+        let saved = files.open(&path_beside(xlogdb_path)).ok();
+        let header = saved.and_then(|file| header_describing(xlogdb, &file));
+        Ok(header.is_some_and(|header| header.stamp == stamp))
     }
 
     /// The saved index, if it describes the file or its beginning: another program may have added lines since.
     fn load(files: &Files, xlogdb: &File, xlogdb_path: &Path) -> Option<Self> {
         let path = path_beside(xlogdb_path);
         let file = files.exists(&path).ok().filter(|exists| *exists).and(files.open_writable(&path).ok())?;
-        let mut bytes = vec![0; HEADER_BYTES];
-        file.read_exact_at(&mut bytes, 0).ok()?;
-        let header = Header::decode(&bytes)?;
-        let describes = header.stamp.is_of_beginning(&Stamp::of(&xlogdb.metadata().ok()?))
-            && header.last.end == header.stamp.size
-            && checksum(xlogdb, header.last).ok()? == header.last.checksum;
+        let header = header_describing(xlogdb, &file)?;
         let saved = header.blocks;
-        describes.then(|| Self { header, file: Some(file), saved, ..Self::new(xlogdb_path) })
+        Some(Self { header, file: Some(file), saved, ..Self::new(xlogdb_path) })
     }
 
     /// Reads the whole of xlog.db. That the result cannot be saved is no failure: it answers from memory.
@@ -308,6 +305,17 @@ impl Index {
             }
         }
     }
+}
+
+/// The header of the saved index, if that describes `xlogdb` or its beginning.
+fn header_describing(xlogdb: &File, saved: &File) -> Option<Header> {
+    let mut bytes = vec![0; HEADER_BYTES];
+    saved.read_exact_at(&mut bytes, 0).ok()?;
+    let header = Header::decode(&bytes)?;
+    let describes = header.stamp.is_of_beginning(&Stamp::of(&xlogdb.metadata().ok()?))
+        && header.last.end == header.stamp.size
+        && checksum(xlogdb, header.last).ok()? == header.last.checksum;
+    describes.then_some(header)
 }
 
 /// The name of the index of the xlog.db at `path`.

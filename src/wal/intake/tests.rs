@@ -44,7 +44,7 @@ fn files_are_archived_compressed_with_mode_and_time_of_the_original() {
 #[test]
 fn a_run_that_would_do_something_is_not_idle() {
     let yard = Yard::new(None);
-    let is_idle = || is_idle(&yard.context, &yard.archive(), &yard.settings.incoming_dir).unwrap();
+    let is_idle = || is_idle(&yard.context, &yard.archive(), &yard.settings).unwrap();
     assert!(!is_idle(), "nothing is known of an archive that was never looked at");
     yard.arrive(ONE, "one");
     yard.run().unwrap();
