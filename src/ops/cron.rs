@@ -53,9 +53,9 @@ fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
     // here and gets on with the other servers.
     let Some(_lock) = server.lock_for_work(&server.task_lock("cron"))? else {
         // It may wait for a hook script or delete for hours; WAL must not. The process that archives touches the server
-        // only under a lock of its own.
+        // only under a lock of its own. We do not look first: should its file system hang, we would hang as well.
         if !server.config.is_passive() {
-            start_archiving(server, keep_descriptors)?;
+            start_archiving(server, keep_descriptors, |_| true)?;
         }
         server.info(format!(
             "Another cron process is already running on server {name}. Skipping to the next server"
@@ -67,7 +67,8 @@ fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
         sync::cron::run(server, &|words| start(server, words, keep_descriptors))?;
         server.catalog()?
     } else {
-        archive_what_waits(server, keep_descriptors)?;
+        // Of most servers the look is all there is to do in most minutes, and costs a tenth of a process.
+        start_archiving(server, keep_descriptors, |server| !archive_wal::is_idle(server))?;
         let catalog = close_abandoned(server)?;
         start_check_of_waiting(server, &catalog, keep_descriptors)?;
         catalog
@@ -79,19 +80,12 @@ fn maintain(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
     retention::enforce(&server.context, &mut catalog, &server.archive(), settings)
 }
 
-/// Looks before it starts a process: of most servers the look is all there is to do in most minutes. The caller holds the
-/// lock of cron, so that the next cron steps aside should the look take for ever.
-fn archive_what_waits(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
-    if !archive_wal::is_idle(server) {
-        return start_archiving(server, keep_descriptors);
-    }
-    let name = server.name();
-    server.info(format!("Starting WAL archiving for server {name}"));
-    tracing::info!("No WAL file waits to be archived for server {name}");
-    Ok(())
-}
-
-fn start_archiving(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Error> {
+/// Starts archiving, if `is_due` tells that there is something to do.
+fn start_archiving(
+    server: &Server<'_>,
+    keep_descriptors: bool,
+    is_due: impl FnOnce(&Server<'_>) -> bool,
+) -> Result<(), Error> {
     let name = server.name();
     // The process that we start takes it, and steps aside should another be quicker.
     if server.is_locked(&server.task_lock("archive-wal"))? {
@@ -101,7 +95,11 @@ fn start_archiving(server: &Server<'_>, keep_descriptors: bool) -> Result<(), Er
         return Ok(());
     }
     server.info(format!("Starting WAL archiving for server {name}"));
-    start(server, &["archive-wal", name], keep_descriptors)
+    if is_due(server) {
+        return start(server, &["archive-wal", name], keep_descriptors);
+    }
+    tracing::info!("No WAL file waits to be archived for server {name}");
+    Ok(())
 }
 
 /// Only when nobody is taking a backup can an unfinished one be known to be abandoned.
