@@ -47,6 +47,11 @@ fn cron_starts_no_process_where_nothing_waits_and_one_where_another_program_was_
     site.barman("cron").ok().says("Starting WAL archiving for server main");
     assert!(site.log().contains("No WAL file waits to be archived for server main"), "{}", site.log());
     assert_eq!(site.log().matches("Processing xlog segments").count(), 1, "{}", site.log());
+    // A script may run for long after the last file.
+    let busy = fs::File::create(site.server_dir().with_file_name(".main-archive-wal.lock")).unwrap();
+    busy.lock().unwrap();
+    site.barman("cron").ok().says("Another archive-wal process is already running on server main");
+    drop(busy);
     // What the Python program leaves when it is killed between a file and its line.
     fs::write(site.server_dir().with_file_name(".main-xlogdb.lock"), "4711\n").unwrap();
     fs::copy(site.archived(FIRST), site.archived(SECOND)).unwrap();
